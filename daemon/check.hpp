@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/verdict.hpp"
+#include "manifests/trust.hpp"
+#include "scanner/scan.hpp"
+
+/// `driftd --check`: one look at the trees, without daemon, state or cache; writes nothing.
+namespace driftd::daemon {
+
+/// What stood in the way of a judgement.
+struct Problem {
+  std::string what;    ///< manifest, scan or trust
+  std::string reason;  ///< as in the metric labels
+  std::string message;
+};
+
+struct TreeReport {
+  std::string name;
+  std::string root;
+  std::shared_ptr<const manifests::VerifiedManifest> manifest;  ///< null where none could be accepted
+  std::optional<scanner::ScanResult> scan;
+  std::vector<Problem> problems;
+  double seconds = 0;
+  bool partial = false;  ///< only some paths were asked for
+
+  [[nodiscard]] Verdict verdict() const;
+};
+
+struct CheckReport {
+  std::string host;
+  std::int64_t checked_at = 0;
+  std::vector<TreeReport> trees;
+
+  [[nodiscard]] Verdict verdict() const;
+};
+
+struct CheckOptions {
+  std::vector<std::string> trees;  ///< names; empty: all
+  std::vector<std::string> paths;  ///< absolute, or relative to a tree's root; empty: whole trees
+  unsigned threads = 0;            ///< 0: as the configuration says
+  /// Keys that a person named. They are trusted as given, and no directory is read.
+  std::optional<manifests::TrustPolicy> trust;
+};
+
+/// Fails (`usage`) for trees or paths that do not exist in the configuration; all else is in the report.
+manifests::Result<CheckReport> check(const Config& config, const CheckOptions& options, const std::string& host);
+
+}  // namespace driftd::daemon

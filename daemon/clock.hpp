@@ -1,0 +1,14 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace driftd::daemon {
+
+/// Seconds since 1970, UTC.
+std::int64_t wall_clock();
+
+/// CLOCK_BOOTTIME: never set, and counts time asleep. For intervals.
+std::chrono::nanoseconds boot_clock();
+
+}  // namespace driftd::daemon

@@ -1,0 +1,97 @@
+#include "daemon/command_line.hpp"
+
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "manifests/escape.hpp"
+#include "manifests/exit_code.hpp"
+#include "manifests/version.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+/// CLI11 misses a command before it looks at what stands in its place.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+  const auto unknown = app.remaining(true);
+  const bool misses_command = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (misses_command && !unknown.empty()) return "unknown command '" + manifests::escape(unknown.front()) + "'";
+  if (misses_command) return "a command is missing";
+  return manifests::escape(error.what());
+}
+
+void add_config_option(CLI::App* command, CommandLine& line) {
+  command->add_option("--config", line.config_file, fmt::format("configuration (default {})", kDefaultConfig))
+      ->type_name("FILE");
+}
+
+void add_check(CLI::App& app, CommandLine& line) {
+  CLI::App* check =
+      app.add_subcommand("check", "compare the trees with their signed releases, now, without the daemon");
+  check->callback([&line] { line.command = Command::check; });
+  add_config_option(check, line);
+  check->add_option("--tree", line.trees, "only this tree of the configuration")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  check->add_option("--root", line.root, "check this directory, without a configuration")->type_name("DIR");
+  check->add_option("--manifest", line.manifest, "against this manifest")->type_name("FILE");
+  check->add_option("--trust", line.trusted_keys, "signed by this key")->type_name("KEY.pub")->allow_extra_args(false);
+  check->add_option("--threads", line.threads, "threads that read and hash")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  CLI::Option* json = check->add_flag_callback(
+      "--json", [&line] { line.output = Output::json; }, "one JSON document");
+  check
+      ->add_flag_callback(
+          "--quiet", [&line] { line.output = Output::quiet; }, "only the exit code, and what went wrong")
+      ->excludes(json);
+  const std::map<std::string, ColourChoice> colours{
+      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
+  check
+      ->add_option_function<std::string>(
+          "--color", [&line, colours](const std::string& choice) { line.colour = colours.at(choice); },
+          "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  check->add_option("PATH", line.paths, "only these paths, absolute or below a tree's root")->type_name("");
+}
+
+}  // namespace
+
+std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
+  CLI::App app("Says whether this host is what was released.", "driftd");
+  app.set_version_flag("--version", fmt::format("driftd {} ({})", manifests::kVersion, manifests::kRevision));
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 clean, 2 drift, 1 could not judge, 64 usage. driftd --check is short for driftd check.");
+  CommandLine line;
+  CLI::App* run = app.add_subcommand("run", "the daemon: watch, scan, serve metrics");
+  run->callback([&line] { line.command = Command::run; });
+  add_config_option(run, line);
+  add_check(app, line);
+  CLI::App* config = app.add_subcommand("config", "the configuration")->require_subcommand(1);
+  CLI::App* config_check = config->add_subcommand("check", "read the configuration and say what is wrong with it");
+  config_check->callback([&line] { line.command = Command::config_check; });
+  add_config_option(config_check, line);
+
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (std::string& argument : arguments) {
+    if (argument == "--check") {
+      argument = "check";
+      break;
+    }
+    if (!argument.starts_with('-')) break;
+  }
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+    app.parse(reversed);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help and --version
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "driftd: {} (see driftd --help)\n", usage_message(app, error));
+    return manifests::kExitUsage;
+  }
+  return line;
+}
+
+}  // namespace driftd::daemon

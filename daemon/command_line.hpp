@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/config.hpp"
+
+namespace driftd::daemon {
+
+enum class Command { run, check, config_check };
+enum class Output { human, json, quiet };
+enum class ColourChoice { automatic, always, never };
+
+/// The command line of driftd, understood.
+struct CommandLine {
+  Command command = Command::check;
+  std::string config_file = kDefaultConfig;
+  // of check
+  std::vector<std::string> trees;
+  std::vector<std::string> paths;
+  std::string root;  ///< the free form: no configuration
+  std::string manifest;
+  std::vector<std::string> trusted_keys;
+  unsigned threads = 0;
+  Output output = Output::human;
+  ColourChoice colour = ColourChoice::automatic;
+};
+
+/// What was asked for, or the exit code where nothing is left to do: help and version are printed, wrong usage is told.
+std::variant<CommandLine, int> parse_command_line(int argc, char** argv);
+
+}  // namespace driftd::daemon

@@ -1,0 +1,281 @@
+#include "daemon/config.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <system_error>
+
+#include "daemon/config_values.hpp"
+#include "daemon/yaml_tree.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/file_io.hpp"
+#include "manifests/manifest.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Result;
+
+constexpr std::size_t kMaxConfigFile = 4 * 1024 * 1024;
+
+/// A key of a map, and what takes its value.
+struct Key {
+  std::string_view name;
+  std::function<Result<void>(const YamlNode&)> take;
+};
+
+/// One file on its way into a Config.
+class Reader {
+ public:
+  Reader(std::string file, std::string host) : file_(std::move(file)), values_{file_}, host_(std::move(host)) {}
+
+  Result<void> read(const YamlNode& root, Config& config) {
+    return read_map(
+        root, "the configuration",
+        {
+            {"trees", [&](const YamlNode& node) { return read_trees(node, config.trees); }},
+            {"trust", [&](const YamlNode& node) { return read_trust(node, config.trust); }},
+            {"watch",
+             [&](const YamlNode& node) {
+               return values_.choice(
+                   node, config.watch,
+                   {{"auto", WatchMode::automatic}, {"events", WatchMode::events}, {"polling", WatchMode::polling}});
+             }},
+            {"limits", [&](const YamlNode& node) { return read_limits(node, config.limits); }},
+            {"web", [&](const YamlNode& node) { return read_web(node, config.listen); }},
+            {"log", [&](const YamlNode& node) { return read_log(node, config.log_level); }},
+        });
+  }
+
+  /// For the files of trees.d, which may hold trees and nothing else.
+  Result<void> read_trees_only(const YamlNode& root, Config& config) {
+    return read_map(root, "a file of trees.d",
+                    {{"trees", [&](const YamlNode& node) { return read_trees(node, config.trees); }}});
+  }
+
+ private:
+  Result<void> read_map(const YamlNode& node, std::string_view what, const std::vector<Key>& keys) {
+    if (node.kind == YamlNode::Kind::null) return {};
+    if (node.kind != YamlNode::Kind::map)
+      return values_.error(node, std::string(what) + " must be a map of keys and values");
+    for (const YamlPair& pair : node.pairs) {
+      const auto key =
+          std::find_if(keys.begin(), keys.end(), [&](const Key& one) { return one.name == pair.key.scalar; });
+      if (key == keys.end()) return unknown_key(pair.key, keys);
+      if (auto taken = key->take(pair.value); !taken) return taken;
+    }
+    return {};
+  }
+
+  Result<void> unknown_key(const YamlNode& name, const std::vector<Key>& keys) {
+    std::vector<std::string_view> known;
+    for (const Key& key : keys) known.push_back(key.name);
+    std::string message = "unknown key '" + manifests::escape(name.scalar) + "'";
+    if (const auto near = nearest(name.scalar, known); !near.empty()) {
+      message += "; did you mean '" + std::string(near) + "'?";
+    } else {
+      message += "; known here:";
+      for (const std::string_view one : known) message.append(one == known.front() ? " " : ", ").append(one);
+    }
+    return values_.error(name, message);
+  }
+
+  Result<void> read_trees(const YamlNode& node, std::vector<TreeConfig>& trees) {
+    if (node.kind != YamlNode::Kind::sequence) return values_.error(node, "trees must be a list");
+    for (const YamlNode& item : node.items) {
+      TreeConfig tree;
+      if (auto taken = read_tree(item, tree); !taken) return taken;
+      const auto same =
+          std::find_if(trees.begin(), trees.end(), [&](const auto& one) { return one.name == tree.name; });
+      if (same != trees.end()) return values_.error(item, "a second tree with the name '" + tree.name + "'");
+      trees.push_back(std::move(tree));
+    }
+    return {};
+  }
+
+  Result<void> read_tree(const YamlNode& node, TreeConfig& tree) {
+    const auto product_name = [this](std::string& target) {
+      return [this, &target](const YamlNode& value) -> Result<void> {
+        if (auto taken = values_.text(value, target); !taken) return taken;
+        if (!manifests::is_product_name(target)) return values_.error(value, "must be 1 to 64 of A-Z a-z 0-9 . _ -");
+        return {};
+      };
+    };
+    auto taken =
+        read_map(node, "a tree",
+                 {
+                     {"name", product_name(tree.name)},
+                     {"root", [&](const YamlNode& value) { return values_.absolute_path(value, tree.root); }},
+                     {"manifest", [&](const YamlNode& value) { return values_.absolute_path(value, tree.manifest); }},
+                     {"manifest_name", product_name(tree.manifest_name)},
+                     {"require", [&](const YamlNode& value) { return read_labels(value, tree.require); }},
+                     {"keys", [&](const YamlNode& value) { return values_.texts(value, tree.keys); }},
+                     {"min_sequence",
+                      [&](const YamlNode& value) { return values_.number(value, tree.min_sequence, 0, UINT64_MAX); }},
+                     {"additions",
+                      [&](const YamlNode& value) {
+                        return values_.choice(value, tree.report_additions, {{"report", true}, {"ignore", false}});
+                      }},
+                     {"quick_scan",
+                      [&](const YamlNode& value) {
+                        tree.quick_scan_is_set = true;
+                        return values_.duration(value, tree.quick_scan);
+                      }},
+                     {"full_scan", [&](const YamlNode& value) { return values_.duration(value, tree.full_scan); }},
+                     {"labels", [&](const YamlNode& value) { return read_metric_labels(value, tree.labels); }},
+                 });
+    if (!taken) return taken;
+    if (tree.name.empty()) return values_.error(node, "a tree without a name");
+    if (tree.root.empty()) return values_.error(node, "the tree '" + tree.name + "' has no root");
+    if (tree.manifest.empty()) return values_.error(node, "the tree '" + tree.name + "' has no manifest");
+    if (tree.manifest_name.empty()) tree.manifest_name = tree.name;
+    return {};
+  }
+
+  Result<void> read_labels(const YamlNode& node, Labels& labels) {
+    if (node.kind != YamlNode::Kind::map) return values_.error(node, "must be a map of labels and values");
+    for (const auto& [name, value] : node.pairs) {
+      std::string text;
+      if (auto taken = values_.text(value, text); !taken) return taken;
+      for (std::size_t at = 0; (at = text.find('%', at)) != std::string::npos;) {
+        const char specifier = at + 1 < text.size() ? text[at + 1] : '\0';
+        if (specifier != 'H' && specifier != '%')
+          return values_.error(value, "only %H (this host's name) and %% are known");
+        const std::string meaning = specifier == 'H' ? host_ : "%";
+        text.replace(at, 2, meaning);
+        at += meaning.size();
+      }
+      labels.emplace_back(name.scalar, std::move(text));
+    }
+    return {};
+  }
+
+  Result<void> read_metric_labels(const YamlNode& node, Labels& labels) {
+    if (auto taken = read_labels(node, labels); !taken) return taken;
+    for (const auto& [name, value] : node.pairs) {
+      if (!is_metric_label(name.scalar)) {
+        return values_.error(name, "'" + manifests::escape(name.scalar) +
+                                       "' cannot be a Prometheus label here: letters, digits "
+                                       "and _, not first a digit, not 'tree', not starting with __");
+      }
+    }
+    return {};
+  }
+
+  Result<void> read_trust(const YamlNode& node, TrustConfig& trust) {
+    return read_map(node, "trust",
+                    {
+                        {"directories",
+                         [&](const YamlNode& value) {
+                           trust.directories.clear();
+                           return values_.absolute_paths(value, trust.directories);
+                         }},
+                        {"threshold",
+                         [&](const YamlNode& value) {
+                           std::uint64_t number = 0;
+                           auto taken = values_.number(value, number, 1, 16);
+                           trust.threshold = static_cast<unsigned>(number);
+                           return taken;
+                         }},
+                    });
+  }
+
+  Result<void> read_limits(const YamlNode& node, LimitsConfig& limits) {
+    return read_map(
+        node, "limits",
+        {
+            {"threads",
+             [&](const YamlNode& value) {
+               std::uint64_t number = 0;
+               auto taken = values_.number(value, number, 1, 256);
+               limits.threads = static_cast<unsigned>(number);
+               return taken;
+             }},
+            {"read_rate",
+             [&](const YamlNode& value) {
+               std::uint64_t rate = 0;
+               auto taken = values_.rate(value, rate);
+               limits.read_rate = rate;
+               return taken;
+             }},
+            {"manifest_size", [&](const YamlNode& value) { return values_.size(value, limits.manifest_size); }},
+        });
+  }
+
+  Result<void> read_web(const YamlNode& node, std::vector<Endpoint>& listen) {
+    return read_map(node, "web", {{"listen", [&](const YamlNode& value) {
+                                     listen.clear();
+                                     return values_.endpoints(value, listen);
+                                   }}});
+  }
+
+  Result<void> read_log(const YamlNode& node, LogLevel& level) {
+    return read_map(node, "log", {{"level", [&](const YamlNode& value) {
+                                     return values_.choice(value, level,
+                                                           {{"debug", LogLevel::debug},
+                                                            {"info", LogLevel::info},
+                                                            {"warning", LogLevel::warning},
+                                                            {"error", LogLevel::error}});
+                                   }}});
+  }
+
+  std::string file_;
+  ConfigValues values_;
+  std::string host_;
+};
+
+Result<YamlNode> read_yaml(const std::string& file) {
+  const auto text = manifests::read_file(file, kMaxConfigFile);
+  if (!text) return text.error();
+  return parse_yaml(*text, file);
+}
+
+Result<std::vector<std::string>> tree_files(const std::filesystem::path& directory) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (at->path().extension() == ".yaml" && !name.starts_with('.')) files.push_back(at->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return manifests::system_error(directory.native(), error.value());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Result<Config> finished(Config config, const std::string& file) {
+  if (config.trees.empty()) {
+    return manifests::Error{manifests::ErrorCode::format,
+                            manifests::escape(file) + ": no trees: there is nothing to check"};
+  }
+  return config;
+}
+
+}  // namespace
+
+Result<Config> parse_config(const std::string& text, const std::string& file, const std::string& host) {
+  const auto root = parse_yaml(text, file);
+  if (!root) return root.error();
+  Config config;
+  if (auto taken = Reader(file, host).read(*root, config); !taken) return taken.error();
+  return finished(std::move(config), file);
+}
+
+Result<Config> load_config(const std::string& file, const std::string& host) {
+  Config config;
+  const auto root = read_yaml(file);
+  if (!root) return root.error();
+  if (auto taken = Reader(file, host).read(*root, config); !taken) return taken.error();
+  const auto more = tree_files(std::filesystem::path(file).parent_path() / "trees.d");
+  if (!more) return more.error();
+  for (const std::string& one : *more) {
+    const auto trees = read_yaml(one);
+    if (!trees) return trees.error();
+    if (auto taken = Reader(one, host).read_trees_only(*trees, config); !taken) return taken.error();
+  }
+  return finished(std::move(config), file);
+}
+
+}  // namespace driftd::daemon

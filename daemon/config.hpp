@@ -1,0 +1,79 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "manifests/error.hpp"
+#include "manifests/signed_file.hpp"
+
+namespace driftd::daemon {
+
+inline constexpr const char* kDefaultConfig = "/etc/driftd/driftd.yaml";
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// One tree to check. Paths are absolute.
+struct TreeConfig {
+  std::string name;
+  std::string root;
+  std::string manifest;
+  std::string manifest_name;
+  Labels require;                 ///< signed labels that must be there
+  std::vector<std::string> keys;  ///< names of trusted keys; empty: all
+  std::uint64_t min_sequence = 0;
+  bool report_additions = true;
+  std::chrono::seconds quick_scan{};  ///< 30 min with events, 5 min while polling, unless set
+  bool quick_scan_is_set = false;
+  std::chrono::seconds full_scan{std::chrono::hours(24)};
+  Labels labels;  ///< onto the metric driftd_tree_info
+
+  friend bool operator==(const TreeConfig&, const TreeConfig&) = default;
+};
+
+struct TrustConfig {
+  std::vector<std::string> directories{"/usr/lib/driftd/trust.d", "/etc/driftd/trust.d"};
+  unsigned threshold = 1;
+
+  friend bool operator==(const TrustConfig&, const TrustConfig&) = default;
+};
+
+enum class WatchMode { automatic, events, polling };
+
+struct LimitsConfig {
+  unsigned threads = 2;
+  std::optional<std::uint64_t> read_rate;  ///< bytes a second, for periodic scans; absent: unlimited
+  std::size_t manifest_size = manifests::kDefaultManifestLimit;
+};
+
+/// An address to listen on.
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+enum class LogLevel { debug, info, warning, error };
+
+struct Config {
+  std::vector<TreeConfig> trees;
+  TrustConfig trust;
+  WatchMode watch = WatchMode::automatic;
+  LimitsConfig limits;
+  std::vector<Endpoint> listen{{"0.0.0.0", 9747}};
+  LogLevel log_level = LogLevel::info;
+};
+
+/// Reads the file and the `trees.d/*.yaml` beside it, which add trees. Everything unknown, repeated or of the wrong
+/// type is an error that starts with file:line:column and, where something near is known, suggests it. `host` stands
+/// for %H in required labels.
+manifests::Result<Config> load_config(const std::string& file, const std::string& host);
+
+/// The same for one text; `file` is for messages.
+manifests::Result<Config> parse_config(const std::string& text, const std::string& file, const std::string& host);
+
+}  // namespace driftd::daemon

@@ -1,0 +1,96 @@
+#include "daemon/pages.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/metrics.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/version.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+constexpr const char* kHtml = "text/html; charset=utf-8";
+
+constexpr std::string_view kStyle =
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 "
+    "1rem;color:#1b1f24;background:#fff}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.45rem .8rem;border-bottom:1px solid "
+    "#d8dee4}"
+    "th{font-weight:600;color:#57606a}b{padding:.1rem .55rem;border-radius:.3rem;color:#fff;font-weight:600}"
+    ".clean{background:#1a7f37}.drift{background:#cf222e}.unknown{background:#7d4e00}a{color:#0969da}"
+    "@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th{color:#9198a1}th,td{border-color:#"
+    "30363d}"
+    "a{color:#4493f8}}";
+
+std::string html_escape(std::string_view text) {
+  std::string out;
+  for (const char c : manifests::escape(text)) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+/// Why a tree is not clean, in a few words.
+std::string details(const TreeSnapshot& tree) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  for (const auto& [kind, count] : tree.drift) add(fmt::format("{} {}", count, to_string(kind)));
+  for (const auto& [reason, count] : tree.unverified) {
+    if (count > 0) add(fmt::format("{} unverified ({})", count, to_string(reason)));
+  }
+  for (const UnknownReason reason : tree.unknown) {
+    if (reason != UnknownReason::unverified) add(std::string(to_string(reason)));
+  }
+  if (tree.manifest_problem) add("manifest refused (" + std::string(to_string(tree.manifest_problem->code)) + ")");
+  if (tree.manifest && tree.manifest->expired) add("EXPIRED");
+  return text;
+}
+
+std::string status_page(const Snapshot& snapshot) {
+  std::string rows;
+  for (const TreeSnapshot& tree : snapshot.trees) {
+    rows += fmt::format("<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td></tr>\n",
+                        html_escape(tree.name), tree.manifest ? html_escape(tree.manifest->release) : "-",
+                        to_string(tree.verdict()), to_string(tree.verdict()), html_escape(details(tree)));
+  }
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">"
+      "<title>driftd: {0}</title><style>{1}</style></head>\n<body><h1>driftd</h1>\n"
+      "<table><tr><th>Tree</th><th>Release</th><th>Verdict</th><th></th></tr>\n{2}</table>\n"
+      "<p>Which paths: <code>driftd --check</code> on the host. <a href=\"/metrics\">Metrics</a>. Version "
+      "{3}.</p></body></html>\n",
+      to_string(snapshot.verdict()), kStyle, rows, manifests::kVersion);
+}
+
+}  // namespace
+
+HttpResponse serve_page(std::string_view path, const Snapshot& snapshot) {
+  if (path == "/metrics") return {200, kMetricsContentType, metrics_page(snapshot)};
+  if (path == "/-/healthy") return {200, "text/plain; charset=utf-8", "healthy\n"};
+  if (path == "/-/ready") {
+    if (snapshot.ready()) return {200, "text/plain; charset=utf-8", "ready\n"};
+    return {503, "text/plain; charset=utf-8", "not ready: the first scan of every tree has to end\n"};
+  }
+  if (path == "/") return {200, kHtml, status_page(snapshot)};
+  return {404, "text/plain; charset=utf-8", "not found\n"};
+}
+
+std::string status_line(const Snapshot& snapshot) {
+  std::string text;
+  for (const TreeSnapshot& tree : snapshot.trees) {
+    constexpr std::size_t kEnough = 400;
+    if (text.size() > kEnough) return text + ", ...";
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", tree.name, to_string(tree.verdict()));
+    if (const std::string why = details(tree); !why.empty()) text += " (" + why + ")";
+  }
+  return text;
+}
+
+}  // namespace driftd::daemon

@@ -1,0 +1,142 @@
+#include <boost/json.hpp>
+
+#include "daemon/report.hpp"
+#include "manifests/base64.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/utc_time.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+namespace json = boost::json;
+using scanner::Facts;
+using scanner::Finding;
+
+std::string base64(const std::string& raw) {
+  return manifests::to_base64({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()},
+                              manifests::Base64::standard);
+}
+
+/// Bytes that are UTF-8 stand exactly under `key`; others escaped there, and exactly under `key_base64`.
+void put_bytes(json::object& object, const std::string& key, const std::string& raw) {
+  if (manifests::is_utf8(raw)) {
+    object[key] = raw;
+  } else {
+    object[key] = manifests::escape(raw);
+    object[key + "_base64"] = base64(raw);
+  }
+}
+
+template <class Value, class Convert>
+void put_if(json::object& object, const char* key, const std::optional<Value>& value, Convert convert) {
+  if (value) object[key] = convert(*value);
+}
+
+/// One side of a finding: what the changes speak of. A digest that was not computed is null.
+json::object facts_object(const Facts& facts, const Facts& other_side) {
+  json::object object;
+  const auto hex = [](const manifests::Digest& digest) { return to_hex(digest); };
+  const auto same = [](const auto& value) { return value; };
+  put_if(object, "type", facts.type, [](scanner::FileType type) { return json::string(to_string(type)); });
+  put_if(object, "size", facts.size, same);
+  if (facts.blake3 || other_side.blake3) object["blake3"] = facts.blake3 ? json::value(to_hex(*facts.blake3)) : nullptr;
+  put_if(object, "sha256", facts.sha256, hex);
+  put_if(object, "mode", facts.mode, [](std::uint32_t mode) {
+    char text[8];
+    std::snprintf(text, sizeof text, "%04o", mode);
+    return std::string(text);
+  });
+  put_if(object, "executable", facts.executable, same);
+  if (facts.owner) put_bytes(object, "owner", *facts.owner);
+  if (facts.group) put_bytes(object, "group", *facts.group);
+  if (facts.target) put_bytes(object, "target", *facts.target);
+  put_if(object, "capability_base64", facts.capability, base64);
+  put_if(object, "acl", facts.acl, hex);
+  return object;
+}
+
+json::object finding_object(const Finding& finding) {
+  json::object object;
+  put_bytes(object, "path", finding.path);
+  object["kind"] = json::string(to_string(finding.kind));
+  json::array changes;
+  for (const scanner::Change change : scanner::kAllChanges) {
+    if (finding.changes.has(change)) changes.emplace_back(json::string(to_string(change)));
+  }
+  object["changes"] = std::move(changes);
+  const bool is_missing = finding.kind == scanner::DriftKind::missing;
+  const bool is_added = finding.kind == scanner::DriftKind::added;
+  object["expected"] = is_added ? json::value(nullptr) : facts_object(finding.expected, finding.actual);
+  object["actual"] = is_missing ? json::value(nullptr) : facts_object(finding.actual, finding.expected);
+  if (finding.changed_at) object["changed_at"] = manifests::format_utc(*finding.changed_at);
+  if (finding.below > 0) object["below"] = finding.below;
+  return object;
+}
+
+json::object unverified_object(const scanner::Unverified& unverified) {
+  json::object object;
+  put_bytes(object, "path", unverified.path);
+  object["reason"] = json::string(to_string(unverified.reason));
+  if (unverified.below > 0) object["below"] = unverified.below;
+  return object;
+}
+
+json::value manifest_value(const TreeReport& tree, std::int64_t now) {
+  if (!tree.manifest) return nullptr;
+  const manifests::Header& header = tree.manifest->header();
+  json::object object;
+  object["release"] = header.release;
+  object["sequence"] = header.sequence;
+  object["content"] = "blake3:" + to_hex(tree.manifest->content());
+  json::array keys;
+  for (const auto& key : tree.manifest->keys()) keys.emplace_back(to_string(key.id));
+  object["keys"] = std::move(keys);
+  object["created"] = manifests::format_utc(header.created);
+  object["expires"] = header.expires ? json::value(manifests::format_utc(*header.expires)) : nullptr;
+  object["expired"] = is_expired(header, now);
+  object["overrides"] = json::array(header.overrides.begin(), header.overrides.end());
+  return object;
+}
+
+json::object tree_object(const TreeReport& tree, std::int64_t now) {
+  json::object object;
+  object["name"] = tree.name;
+  put_bytes(object, "root", tree.root);
+  object["verdict"] = json::string(to_string(tree.verdict()));
+  object["manifest"] = manifest_value(tree, now);
+  object["entries"] = tree.scan ? tree.scan->entries : 0;
+  object["bytes"] = tree.scan ? tree.scan->hashed_bytes : 0;
+  object["seconds"] = tree.seconds;
+  object["partial"] = tree.partial;
+  json::array drift;
+  json::array unverified;
+  if (tree.scan) {
+    for (const Finding& finding : tree.scan->findings) drift.push_back(finding_object(finding));
+    for (const auto& one : tree.scan->unverified) unverified.push_back(unverified_object(one));
+  }
+  object["drift"] = std::move(drift);
+  object["unverified"] = std::move(unverified);
+  json::array problems;
+  for (const Problem& problem : tree.problems) {
+    problems.push_back(json::object{{"what", problem.what}, {"reason", problem.reason}, {"message", problem.message}});
+  }
+  object["problems"] = std::move(problems);
+  return object;
+}
+
+}  // namespace
+
+std::string json_report(const CheckReport& report) {
+  json::object document;
+  document["version"] = 1;
+  document["host"] = manifests::escape(report.host);
+  document["verdict"] = json::string(to_string(report.verdict()));
+  document["checked_at"] = manifests::format_utc(report.checked_at);
+  document["replay_checked"] = false;
+  json::array trees;
+  for (const TreeReport& tree : report.trees) trees.push_back(tree_object(tree, report.checked_at));
+  document["trees"] = std::move(trees);
+  return manifests::escape_json(json::serialize(document)) + "\n";
+}
+
+}  // namespace driftd::daemon

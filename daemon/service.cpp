@@ -1,0 +1,246 @@
+#include "daemon/service.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "daemon/clock.hpp"
+#include "daemon/config.hpp"
+#include "daemon/http_server.hpp"
+#include "daemon/log.hpp"
+#include "daemon/notify.hpp"
+#include "daemon/pages.hpp"
+#include "daemon/snapshot.hpp"
+#include "daemon/tree_monitor.hpp"
+#include "daemon/watch_hub.hpp"
+#include "daemon/workers.hpp"
+#include "manifests/exit_code.hpp"
+#include "manifests/version.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using manifests::Result;
+
+/// What does not announce itself, as a scan that is overdue, is published this often.
+constexpr auto kTick = std::chrono::seconds(1);
+/// About 50 MB.
+constexpr std::size_t kMostWaitingEvents = 300'000;
+
+/// The composition root: owns everything and wires it together, on the io_context's thread.
+class Service {
+ public:
+  Service(std::string config_file, std::string host, Config config)
+      : config_file_(std::move(config_file)),
+        host_(std::move(host)),
+        workers_(io_),
+        hub_(config.watch, [this](scanner::WatchBatch batch) { on_watch(std::move(batch)); }),
+        context_{io_,
+                 workers_,
+                 hub_,
+                 std::make_shared<const Config>(std::move(config)),
+                 [this] { publish(); },
+                 [this](double seconds) { detection_latency_.observe(seconds); }},
+        http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
+        signals_(io_, SIGTERM, SIGINT, SIGHUP),
+        tick_(io_),
+        watchdog_(io_) {}
+
+  Result<void> start() {
+    if (auto listening = http_.listen(context_.config->listen); !listening) return listening;
+    reload_time_ = static_cast<double>(wall_clock());
+    adopt_trees();
+    await_signal();
+    await_tick();
+    await_watchdog();
+    notify::ready();
+    return {};
+  }
+
+  void run() { io_.run(); }
+
+ private:
+  /// Monitors for the trees of the configuration. A tree whose lines did not change keeps what is known of it.
+  void adopt_trees() {
+    std::map<std::string, std::shared_ptr<TreeMonitor>> wanted;
+    for (const TreeConfig& tree : context_.config->trees) {
+      const auto existing = monitors_.find(tree.name);
+      if (existing != monitors_.end() && existing->second->state().config() == tree) {
+        existing->second->reload();
+        wanted.emplace(tree.name, existing->second);
+        continue;
+      }
+      const auto monitor = std::make_shared<TreeMonitor>(context_, tree);
+      wanted.emplace(tree.name, monitor);
+    }
+    monitors_.swap(wanted);
+    for (const auto& [name, monitor] : wanted) {
+      const auto kept = monitors_.find(name);
+      if (kept != monitors_.end() && kept->second == monitor) continue;
+      monitor->stop();
+      workers_.look([this, tree = name](const std::stop_token&) { return hub_.uncover(tree), true; }, [](bool) {});
+    }
+    for (const auto& [name, monitor] : monitors_) {
+      const auto before = wanted.find(name);
+      if (before == wanted.end() || before->second != monitor) monitor->start();
+    }
+    publish();
+  }
+
+  void reload() {
+    notify::reloading();
+    auto config = load_config(config_file_, host_);
+    Result<void> listening;
+    if (config) listening = http_.listen(config->listen);
+    if (!config || !listening) {
+      reload_successful_ = false;
+      spdlog::error("the configuration in force is kept: {}",
+                    config ? listening.error().message : config.error().message);
+      publish();
+    } else {
+      reload_successful_ = true;
+      reload_time_ = static_cast<double>(wall_clock());
+      set_log_level(config->log_level);
+      context_.config = std::make_shared<const Config>(std::move(*config));
+      spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
+      adopt_trees();
+    }
+    notify::ready();
+  }
+
+  void await_signal() {
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return stop();
+      reload();
+      await_signal();
+    });
+  }
+
+  void stop() {
+    notify::stopping();
+    spdlog::info("stopping");
+    for (const auto& [name, monitor] : monitors_) monitor->stop();
+    http_.stop();
+    workers_.stop();
+    io_.stop();
+  }
+
+  void await_tick() {
+    tick_.expires_after(kTick);
+    tick_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      publish();
+      await_tick();
+    });
+  }
+
+  void await_watchdog() {
+    const auto interval = notify::watchdog_interval();
+    if (!interval) return;
+    notify::watchdog();
+    watchdog_.expires_after(*interval / 2);
+    watchdog_.async_wait([this](boost::system::error_code error) {
+      if (!error) await_watchdog();
+    });
+  }
+
+  /// On the watcher's thread: nothing but handing on. What the looks cannot keep up with is given up for one look at
+  /// everything, before it fills the memory.
+  void on_watch(scanner::WatchBatch batch) {
+    if (waiting_events_ + batch.events.size() > kMostWaitingEvents) {
+      batch.events.clear();
+      batch.overflow = true;
+    }
+    waiting_events_ += batch.events.size();
+    struct Resolved {
+      std::map<std::string, scanner::Scope> dirty;
+      std::uint64_t received;
+      bool overflow;
+      std::string failure;
+      std::chrono::steady_clock::time_point since;
+    };
+    workers_.look(
+        [this, batch = std::move(batch)](const std::stop_token&) {
+          waiting_events_ -= batch.events.size();
+          if (!batch.failure.empty()) hub_.lost(batch.failure);
+          return Resolved{hub_.resolve(batch.events), batch.received, batch.overflow, batch.failure, batch.since};
+        },
+        [this](const Resolved& resolved) {
+          for (const auto& [name, scope] : resolved.dirty) {
+            if (const auto at = monitors_.find(name); at != monitors_.end())
+              at->second->on_dirty(scope, resolved.since);
+          }
+          for (const auto& [name, monitor] : monitors_) {
+            if (!monitor->state().watching_events()) continue;
+            monitor->on_events(resolved.received, resolved.overflow);
+            if (!resolved.failure.empty()) monitor->on_watch_lost();
+          }
+          if (!resolved.failure.empty()) spdlog::error("watching ended: {}; polling from now on", resolved.failure);
+        });
+  }
+
+  void publish() {
+    auto snapshot = std::make_shared<Snapshot>();
+    for (const auto& [name, monitor] : monitors_) {
+      snapshot->trees.push_back(monitor->state().snapshot(wall_clock(), boot_clock()));
+    }
+    snapshot->detection_latency = detection_latency_;
+    snapshot->reload_successful = reload_successful_;
+    snapshot->reload_success_time = reload_time_;
+    snapshot_ = std::move(snapshot);
+    const std::string status = status_line(*snapshot_);
+    if (status != status_) notify::status(status);
+    status_ = status;
+  }
+
+  const std::string config_file_;
+  const std::string host_;
+  std::atomic<std::size_t> waiting_events_{0};
+  asio::io_context io_{1};
+  Workers workers_;
+  WatchHub hub_;
+  MonitorContext context_;
+  std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;
+  LatencyHistogram detection_latency_;
+  bool reload_successful_ = true;
+  double reload_time_ = 0;
+  std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
+  std::string status_;
+  HttpServer http_;
+  asio::signal_set signals_;
+  asio::steady_timer tick_;
+  asio::steady_timer watchdog_;
+};
+
+}  // namespace
+
+int run_service(const std::string& config_file, const std::string& host) {
+  set_up_log();
+  auto config = load_config(config_file, host);
+  if (!config) {
+    spdlog::critical("{}", config.error().message);
+    return manifests::kExitUnknown;
+  }
+  set_log_level(config->log_level);
+  spdlog::info("driftd {} starts: {} trees", manifests::kVersion, config->trees.size());
+  Service service(config_file, host, std::move(*config));
+  if (auto started = service.start(); !started) {
+    spdlog::critical("{}", started.error().message);
+    return manifests::kExitUnknown;
+  }
+  service.run();
+  return manifests::kExitClean;
+}
+
+}  // namespace driftd::daemon

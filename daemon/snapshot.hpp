@@ -1,0 +1,93 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/verdict.hpp"
+#include "manifests/error.hpp"
+#include "scanner/finding.hpp"
+
+/// Plain values: all that outputs may know of the daemon. Times are seconds since 1970.
+namespace driftd::daemon {
+
+enum class UnknownReason : std::uint8_t { unverified, manifest, key_revoked, scanning, deploying, overdue };
+std::string_view to_string(UnknownReason reason);
+
+/// The manifest in force.
+struct ManifestInfo {
+  std::string release;
+  std::string content;  ///< `blake3:HEX`
+  std::vector<std::string> key_ids;
+  std::vector<std::string> overrides;
+  std::uint64_t sequence = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t unchecked_rules = 0;
+  std::int64_t created = 0;
+  std::optional<std::int64_t> expires;
+  bool expired = false;
+};
+
+struct ScanStatistics {
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  double last_success = 0;   ///< 0: never
+  double last_duration = 0;  ///< seconds
+  double interval = 0;       ///< seconds; 0: no such scans
+};
+
+struct TreeCounters {
+  std::uint64_t manifest_rejections = 0;
+  std::uint64_t hashed_bytes = 0;
+  std::uint64_t hashed_files = 0;
+  std::uint64_t drift_detected = 0;
+  std::uint64_t drift_resolved = 0;
+  std::uint64_t watch_events = 0;
+  std::uint64_t watch_overflows = 0;
+};
+
+struct TreeSnapshot {
+  std::string name;
+  Labels labels;
+  std::set<UnknownReason> unknown;
+  std::optional<ManifestInfo> manifest;
+  std::optional<manifests::Error> manifest_problem;
+  std::map<scanner::DriftKind, std::uint64_t> drift;  ///< open findings by kind
+  std::map<scanner::UnverifiedReason, std::uint64_t> unverified;
+  std::int64_t oldest_open_drift = 0;  ///< 0: none
+  ScanStatistics full;
+  ScanStatistics quick;
+  TreeCounters counters;
+  bool watching_events = false;
+
+  [[nodiscard]] std::uint64_t drifted_paths() const;
+  [[nodiscard]] Verdict verdict() const;
+};
+
+/// Cumulative counts for the upper bounds of kLatencyBounds, as Prometheus histograms have them.
+inline constexpr std::array kLatencyBounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0};
+struct LatencyHistogram {
+  std::array<std::uint64_t, kLatencyBounds.size()> cumulative{};
+  std::uint64_t count = 0;
+  double sum = 0;
+
+  void observe(double seconds);
+};
+
+struct Snapshot {
+  std::vector<TreeSnapshot> trees;
+  LatencyHistogram detection_latency;
+  bool reload_successful = true;
+  double reload_success_time = 0;
+
+  [[nodiscard]] Verdict verdict() const;
+  /// Every tree has had a complete scan of what is there now.
+  [[nodiscard]] bool ready() const;
+};
+
+}  // namespace driftd::daemon

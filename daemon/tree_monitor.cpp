@@ -1,0 +1,295 @@
+#include "daemon/tree_monitor.hpp"
+
+#include <random>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/clock.hpp"
+#include "daemon/fingerprint.hpp"
+#include "daemon/report.hpp"
+#include "daemon/tree_loader.hpp"
+#include "manifests/escape.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::escape;
+using manifests::RelPath;
+using manifests::Result;
+using scanner::ScanResult;
+
+constexpr auto kPoll = std::chrono::seconds(1);
+/// Deploy tools replace manifest and signature not quite at once.
+constexpr auto kTornReplace = std::chrono::seconds(2);
+/// An editor's write, rename and delete become one look.
+constexpr auto kSettle = std::chrono::milliseconds(100);
+constexpr auto kRetryFailedScan = std::chrono::seconds(30);
+/// More changed paths than this are cheaper to find by looking at everything.
+constexpr std::size_t kMostPending = 20'000;
+constexpr std::size_t kMostLogged = 20;
+
+/// Ten per cent either way, so that a fleet does not scan in step.
+std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  std::uniform_real_distribution<double> factor(0.9, 1.1);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(interval * factor(random));
+}
+
+}  // namespace
+
+struct TreeMonitor::Loaded {
+  std::string root;
+  Result<TreeState::Manifest> manifest;
+  bool reloaded;  ///< because the configuration was
+};
+
+struct TreeMonitor::Scanned {
+  unsigned generation;
+  std::shared_ptr<const scanner::ScanPlan> plan;
+  Result<ScanResult> result;
+  std::chrono::duration<double> duration;
+};
+
+TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config)
+    : context_(context),
+      state_(std::move(config)),
+      poll_timer_(context.io),
+      full_timer_(context.io),
+      settle_timer_(context.io) {}
+
+void TreeMonitor::start() { poll(); }
+
+void TreeMonitor::stop() {
+  stopped_ = true;
+  poll_timer_.cancel();
+  full_timer_.cancel();
+  settle_timer_.cancel();
+}
+
+void TreeMonitor::reload() { reload_ = true; }
+
+void TreeMonitor::poll() {
+  const auto config = context_.config;
+  context_.workers.look(
+      [config, tree = state_.config()](const std::stop_token&) { return fingerprint(tree, config->trust); },
+      [weak = weak_from_this()](std::string now) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (!self->loading_ && (self->reload_ || now != self->fingerprint_)) self->load(std::move(now));
+        self->poll_timer_.expires_after(kPoll);
+        self->poll_timer_.async_wait([weak](boost::system::error_code error) {
+          if (const auto alive = weak.lock(); alive && !error && !alive->stopped_) alive->poll();
+        });
+      });
+}
+
+void TreeMonitor::load(std::string fingerprint) {
+  loading_ = true;
+  const auto config = context_.config;
+  const auto work = [config, tree = state_.config(), reloaded = std::exchange(reload_, false)](const std::stop_token&) {
+    const TreeLoader loader{config->trees, config->limits.manifest_size};
+    const auto policy = load_policy(config->trust, tree);
+    return Loaded{
+        root_fingerprint(tree.root),
+        policy ? loader.load_manifest(tree, *policy, wall_clock()) : Result<TreeState::Manifest>(policy.error()),
+        reloaded};
+  };
+  context_.workers.look(work, [weak = weak_from_this(), fingerprint = std::move(fingerprint)](Loaded loaded) {
+    if (const auto self = weak.lock(); self && !self->stopped_) self->on_loaded(std::move(loaded), fingerprint);
+  });
+}
+
+void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
+  loading_ = false;
+  const bool may_be_torn = !loaded.manifest && state_.manifest() && !retried_;
+  if (may_be_torn) {
+    retried_ = true;
+    reload_ = reload_ || loaded.reloaded;
+    poll_timer_.expires_after(kTornReplace);
+    return poll_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+      if (const auto self = weak.lock(); self && !error && !self->stopped_) self->poll();
+    });
+  }
+  retried_ = false;
+  const bool root_moved = !root_.empty() && root_ != loaded.root;
+  root_ = std::move(loaded.root);
+  fingerprint_ = std::move(fingerprint);
+
+  const std::string problem = loaded.manifest ? std::string() : loaded.manifest.error().message;
+  const auto offer = state_.offer(std::move(loaded.manifest));
+  const auto& name = state_.config().name;
+  if (offer == TreeState::Offer::refused) {
+    spdlog::error("{}: manifest refused: {}", name, problem.empty() ? "see driftd_manifest_problem" : problem);
+  } else if (offer == TreeState::Offer::taken) {
+    const auto& header = state_.manifest()->header();
+    spdlog::info("{}: release {} (sequence {}, {} entries) is in force", name, escape(header.release), header.sequence,
+                 state_.manifest()->manifest().size());
+  }
+  if (root_moved) state_.root_changed();
+  if (offer == TreeState::Offer::taken || root_moved) {
+    ++generation_;
+    pending_ = {};
+    plan_.reset();
+    start_full_scan(Pace::free);
+  } else if (loaded.reloaded) {
+    // The other trees may have changed, and with them what is left out of this one.
+    start_full_scan(Pace::free);
+  }
+  context_.publish();
+}
+
+void TreeMonitor::start_full_scan(Pace pace) {
+  if (!state_.manifest()) return;
+  if (full_scan_ != 0) {
+    again_ = true;
+    return;
+  }
+  full_scan_ = ++full_scans_;
+  again_ = false;
+  full_timer_.cancel();
+  state_.full_scan_started();
+  const auto work = [config = context_.config, tree = state_.config(), manifest = state_.manifest(),
+                     generation = generation_, pace](const std::stop_token& stop) {
+    Scanned scanned{generation, nullptr, manifests::Error{}, {}};
+    const auto start = Clock::now();
+    const TreeLoader loader{config->trees, config->limits.manifest_size};
+    const auto plan = loader.make_plan(tree, manifest);
+    if (!plan) return scanned.result = plan.error(), scanned;
+    scanned.plan = *plan;
+    scanner::ScanOptions options;
+    options.threads = config->limits.threads;
+    if (pace == Pace::limited && config->limits.read_rate) {
+      options.throttle = std::make_shared<scanner::Throttle>(*config->limits.read_rate);
+    }
+    scanned.result = scanner::scan(**plan, scanner::Scope::whole(), options, stop);
+    scanned.duration = Clock::now() - start;
+    return scanned;
+  };
+  // Watching comes first: what changes during the scan is then told.
+  context_.workers.look(
+      [&hub = context_.hub, tree = state_.config()](const std::stop_token&) { return hub.cover(tree.name, tree.root); },
+      [weak = weak_from_this(), work](const Result<void>& covered) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        self->on_covered(covered);
+        self->context_.workers.scan(work, [weak](Scanned scanned) {
+          if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_full_scan(std::move(scanned));
+        });
+      });
+}
+
+void TreeMonitor::on_covered(const Result<void>& covered) {
+  state_.set_watching(covered.has_value());
+  const std::string mode = covered ? "events" : "polling (" + covered.error().message + ")";
+  if (mode != logged_watch_) spdlog::info("{}: watching by {}", state_.config().name, mode);
+  logged_watch_ = mode;
+}
+
+void TreeMonitor::on_full_scan(Scanned scanned) {
+  full_scan_ = 0;
+  if (scanned.generation != generation_) return start_full_scan(Pace::free);
+  const auto& name = state_.config().name;
+  if (scanned.result) {
+    plan_ = scanned.plan;
+    const auto changes = state_.full_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration);
+    spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified", name, scanned.result->entries,
+                 scanned.duration.count(), state_.drift().open().size(), state_.drift().unverified().size());
+    log_changes(changes);
+    schedule_full_scan(state_.full_interval());
+  } else {
+    state_.full_scan_failed(scanned.result.error().message);
+    spdlog::error("{}: full scan failed: {}", name, scanned.result.error().message);
+    schedule_full_scan(std::min<std::chrono::seconds>(state_.full_interval(), kRetryFailedScan));
+  }
+  context_.publish();
+  if (again_) start_full_scan(Pace::free);
+  if (!pending_.empty()) arm_rescan();
+}
+
+void TreeMonitor::schedule_full_scan(std::chrono::seconds after) {
+  full_timer_.expires_after(with_jitter(after));
+  full_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->start_full_scan(Pace::limited);
+  });
+}
+
+void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
+  if (dirty.is_whole()) pending_.add_whole();
+  for (const RelPath& path : dirty.paths()) pending_.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
+  if (pending_.paths().size() > kMostPending) pending_.add_whole();
+  if (!pending_since_) pending_since_ = since;
+  arm_rescan();
+}
+
+void TreeMonitor::on_events(std::uint64_t count, bool overflow) {
+  state_.count_events(count, overflow);
+  if (!overflow) return;
+  spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
+  start_full_scan(Pace::free);
+}
+
+void TreeMonitor::on_watch_lost() {
+  state_.set_watching(false);
+  start_full_scan(Pace::free);
+}
+
+void TreeMonitor::arm_rescan() {
+  if (settling_ || rescanning_ || (!plan_ && !pending_.is_whole())) return;
+  settling_ = true;
+  settle_timer_.expires_after(kSettle);
+  settle_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->settling_ = false;
+    if (!error && !self->stopped_) self->start_rescan();
+  });
+}
+
+void TreeMonitor::start_rescan() {
+  const scanner::Scope scope = std::exchange(pending_, {});
+  const auto since = std::exchange(pending_since_, std::nullopt).value_or(Clock::now());
+  if (scope.empty()) return;
+  if (scope.is_whole() || !plan_) return start_full_scan(Pace::free);
+  rescanning_ = true;
+  scanner::ScanOptions options;
+  options.threads = context_.config->limits.threads;
+  context_.workers.look(
+      [plan = plan_, scope, options](const std::stop_token& stop) {
+        return scanner::scan(*plan, scope, options, stop);
+      },
+      [weak = weak_from_this(), generation = generation_, full_scan = full_scan_, since](Result<ScanResult> result) {
+        if (const auto self = weak.lock(); self && !self->stopped_)
+          self->on_rescan(std::move(result), generation, full_scan, since);
+      });
+}
+
+void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsigned full_scan,
+                            Clock::time_point since) {
+  rescanning_ = false;
+  if (generation == generation_) {
+    if (result) {
+      log_changes(state_.rescan_done(*result, wall_clock(), full_scan != 0 && full_scan == full_scan_));
+      context_.publish();
+      context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
+    } else {
+      start_full_scan(Pace::free);
+    }
+  }
+  if (!pending_.empty()) arm_rescan();
+}
+
+void TreeMonitor::log_changes(const scanner::DriftChanges& changes) const {
+  const auto log = [&](const char* what, const std::vector<scanner::Finding>& findings) {
+    for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
+      spdlog::warn("{}: drift {}: {} {} {}", state_.config().name, what, to_string(findings[i].kind),
+                   escape(findings[i].path), describe(findings[i]));
+    }
+    if (findings.size() > kMostLogged) {
+      spdlog::warn("{}: drift {}: and {} more paths", state_.config().name, what, findings.size() - kMostLogged);
+    }
+  };
+  log("opened", changes.opened);
+  log("resolved", changes.resolved);
+}
+
+}  // namespace driftd::daemon

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/config.hpp"
+#include "daemon/tree_state.hpp"
+#include "daemon/watch_hub.hpp"
+#include "daemon/workers.hpp"
+#include "scanner/scan.hpp"
+#include "scanner/scope.hpp"
+
+namespace driftd::daemon {
+
+/// What monitors share. All of it outlives them.
+struct MonitorContext {
+  boost::asio::io_context& io;
+  Workers& workers;
+  WatchHub& hub;                         ///< touched in Workers::look only
+  std::shared_ptr<const Config> config;  ///< replaced by a reload
+  std::function<void()> publish;         ///< something that outputs show has changed
+  std::function<void(double)> detected;  ///< seconds from a change event to its published result
+};
+
+/// Keeps one tree's state true: loads its manifest when that changes, scans in full at the start and on a timer, and
+/// looks again at paths that events name. Lives on the io_context's thread.
+class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
+ public:
+  TreeMonitor(MonitorContext& context, TreeConfig config);
+  TreeMonitor(const TreeMonitor&) = delete;
+  TreeMonitor& operator=(const TreeMonitor&) = delete;
+
+  void start();
+  /// No further timers; what still runs comes to nothing.
+  void stop();
+  /// Reads manifest and keys again even where they look the same.
+  void reload();
+
+  void on_dirty(const scanner::Scope& dirty, std::chrono::steady_clock::time_point since);
+  void on_events(std::uint64_t count, bool overflow);
+  void on_watch_lost();
+
+  [[nodiscard]] const TreeState& state() const { return state_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Loaded;
+  struct Scanned;
+
+  void poll();
+  void load(std::string fingerprint);
+  void on_loaded(Loaded loaded, std::string fingerprint);
+
+  enum class Pace { free, limited };
+  void start_full_scan(Pace pace);
+  void on_covered(const manifests::Result<void>& covered);
+  void on_full_scan(Scanned scanned);
+  void schedule_full_scan(std::chrono::seconds after);
+
+  void arm_rescan();
+  void start_rescan();
+  void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned full_scan,
+                 std::chrono::steady_clock::time_point since);
+
+  void log_changes(const scanner::DriftChanges& changes) const;
+
+  MonitorContext& context_;
+  TreeState state_;
+  bool stopped_ = false;
+
+  boost::asio::steady_timer poll_timer_;
+  std::string fingerprint_;  ///< of the files that were last loaded
+  std::string root_;         ///< identity of the root directory then
+  bool loading_ = false;
+  bool reload_ = false;  ///< load even what looks the same
+  bool retried_ = false;
+
+  boost::asio::steady_timer full_timer_;
+  unsigned generation_ = 0;  ///< of manifest and root; results of an older one are dropped
+  unsigned full_scan_ = 0;   ///< the running full scan's number; 0: none
+  unsigned full_scans_ = 0;
+  bool again_ = false;  ///< something asked for another full scan meanwhile
+  std::shared_ptr<const scanner::ScanPlan> plan_;
+  std::string logged_watch_;
+
+  boost::asio::steady_timer settle_timer_;
+  scanner::Scope pending_;
+  std::optional<Clock::time_point> pending_since_;
+  bool settling_ = false;
+  bool rescanning_ = false;
+};
+
+}  // namespace driftd::daemon

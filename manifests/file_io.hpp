@@ -1,0 +1,29 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+
+#include "manifests/error.hpp"
+#include "manifests/secret_text.hpp"
+
+namespace driftd::manifests {
+
+/// Reads a regular file whole, following links, never blocking on a FIFO. ErrorCode::size where it is larger than
+/// `limit` bytes, `unreadable` where the system refuses.
+Result<std::string> read_file(const std::string& path, std::size_t limit);
+
+/// As read_file(), for an open descriptor; `path` is for messages.
+Result<std::string> read_all(int fd, const std::string& path, std::size_t limit);
+
+/// As read_file(), into memory that is wiped.
+Result<SecretText> read_secret_file(const std::string& path, std::size_t limit);
+
+/// What stands at `path` already: replaced, or an error. A directory, device, FIFO or socket is never replaced.
+enum class Existing { replace, refuse };
+
+/// Writes beside `path`, syncs, then renames (or links) into place, so that a reader sees all or nothing.
+Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, Existing existing);
+
+}  // namespace driftd::manifests

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what a Debian 12 lacks, and touches nothing that is there. usage: install-deps.sh build|test
+#   build  what it takes to build driftd and driftd-manifest
+#   test   that, and what the test suites run
+set -euo pipefail
+
+build=(g++ meson ninja-build pkg-config git
+       libboost1.81-dev libboost-json1.81-dev libcli11-dev libfmt-dev librust-blake3-dev libsodium-dev libspdlog-dev
+       libssl-dev libsystemd-dev libyaml-cpp-dev prometheus-cpp-dev)
+test=("${build[@]}" acl attr ccache clang-format curl doctest-dev libcap2-bin minisign mtree-netbsd prometheus
+      prometheus-alertmanager python3 python3-pytest rsync shellcheck systemd vim-tiny)
+# Debian 13 and later have BLAKE3 as a library.
+if apt-cache show libblake3-dev >/dev/null 2>&1; then
+  build=("${build[@]/librust-blake3-dev/libblake3-dev}")
+  test=("${test[@]/librust-blake3-dev/libblake3-dev}")
+fi
+
+case "${1:-}" in
+  build) wanted=("${build[@]}") ;;
+  test) wanted=("${test[@]}") ;;
+  *) echo "usage: install-deps.sh build|test" >&2; exit 64 ;;
+esac
+
+missing=()
+for package in "${wanted[@]}"; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install-deps.sh: run this as root, or install sudo; missing: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "Installing ${#missing[@]} packages: ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+if ! install >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "install-deps.sh: apt-get failed, see above" >&2
+  exit 1
+fi

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <dirent.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+namespace driftd::scanner {
+
+/// Reads directories by getdents64 into one large buffer that is used again for each. Not thread-safe.
+class DirectoryListing {
+ public:
+  DirectoryListing();
+
+  /// Calls `visit(const char* name, std::size_t length, unsigned char d_type)` for every name but `.` and `..`; the
+  /// name is terminated by a NUL and valid during the call. Returns 0 or errno.
+  template <class Visit>
+  int for_each(int directory, Visit visit) {
+    for (;;) {
+      const long filled = fill(directory);
+      if (filled <= 0) return filled < 0 ? errno : 0;
+      for (long at = 0; at < filled;) {
+        const auto* entry = reinterpret_cast<const Entry*>(buffer_.get() + at);
+        at += entry->length;
+        const std::string_view name(entry->name);
+        if (name != "." && name != "..") visit(entry->name, name.size(), entry->type);
+      }
+    }
+  }
+
+ private:
+  /// struct linux_dirent64, see getdents64(2).
+  struct Entry {
+    ino64_t inode;
+    off64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[1];
+  };
+
+  long fill(int directory);
+
+  static constexpr std::size_t kBufferSize = 128 * 1024;
+  std::unique_ptr<char[]> buffer_;
+};
+
+}  // namespace driftd::scanner

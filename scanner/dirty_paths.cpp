@@ -1,0 +1,95 @@
+#include "scanner/dirty_paths.hpp"
+
+#include <fcntl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::RelPath;
+using manifests::UniqueFd;
+
+/// No path: a component cannot be a slash.
+constexpr const char* kAnywhere = "/";
+
+/// Where an open directory stands now, as this process sees it.
+std::optional<std::string> path_of(int fd) {
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  std::string path(PATH_MAX, '\0');
+  const ssize_t length = ::readlink(link.c_str(), path.data(), path.size());
+  if (length <= 0) return std::nullopt;
+  path.resize(static_cast<std::size_t>(length));
+  return path;
+}
+
+/// The directory's path below `root`, empty for the root itself; nothing where it is elsewhere or gone. What cannot be
+/// found out may be anywhere in the tree, and counts as the root with all below.
+std::optional<std::string> directory_beneath(int root, const std::string& root_path, const WatchEvent& event) {
+  if (event.handle.size() > MAX_HANDLE_SZ) return std::nullopt;
+  // A file_handle ends in an array without a size.
+  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
+  auto* handle = reinterpret_cast<file_handle*>(storage.data());
+  handle->handle_bytes = static_cast<unsigned>(event.handle.size());
+  handle->handle_type = event.handle_type;
+  std::memcpy(storage.data() + offsetof(file_handle, f_handle), event.handle.data(), event.handle.size());
+  const UniqueFd directory(::open_by_handle_at(root, handle, O_PATH | O_CLOEXEC));
+  if (!directory && (errno == ESTALE || errno == EINVAL)) return std::nullopt;
+  if (!directory) return kAnywhere;
+  const auto path = path_of(directory.get());
+  if (!path) return kAnywhere;  // deeper than PATH_MAX
+  if (*path == root_path) return "";
+  const std::string prefix = root_path == "/" ? root_path : root_path + "/";
+  if (!path->starts_with(prefix)) return std::nullopt;
+  return path->substr(prefix.size());
+}
+
+void add(Scope& scope, const std::string& directory, const std::string& name) {
+  if (directory == kAnywhere) return scope.add_whole();
+  std::string path = directory;
+  if (name != ".") {
+    if (!path.empty()) path += '/';
+    path += name;
+  }
+  const auto relative = RelPath::parse(path);
+  relative ? scope.add(*relative) : scope.add_whole();
+}
+
+}  // namespace
+
+manifests::Result<void> DirtyPaths::add_tree(const std::string& name, const std::string& root) {
+  Tree tree;
+  tree.root = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!tree.root) return manifests::system_error(root, errno);
+  struct statfs status {};
+  if (::fstatfs(tree.root.get(), &status) != 0) return manifests::system_error(root, errno);
+  static_assert(sizeof status.f_fsid == sizeof tree.file_system);
+  std::memcpy(tree.file_system.data(), &status.f_fsid, sizeof tree.file_system);
+  trees_.insert_or_assign(name, std::move(tree));
+  return {};
+}
+
+std::map<std::string, Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events) const {
+  std::map<std::string, Scope> dirty;
+  for (const auto& [name, tree] : trees_) {
+    const auto root_path = path_of(tree.root.get());
+    if (!root_path) continue;
+    // Many events share a directory.
+    std::map<std::string, std::optional<std::string>> directories;
+    for (const WatchEvent& event : events) {
+      if (event.file_system != tree.file_system) continue;
+      auto [at, fresh] = directories.try_emplace(event.handle);
+      if (fresh) at->second = directory_beneath(tree.root.get(), *root_path, event);
+      if (at->second) add(dirty[name], *at->second, event.name);
+    }
+  }
+  return dirty;
+}
+
+}  // namespace driftd::scanner

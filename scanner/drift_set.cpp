@@ -1,0 +1,74 @@
+#include "scanner/drift_set.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace driftd::scanner {
+namespace {
+
+/// Calls `visit(iterator)` for all of the map that lies in `scope`; `visit` returns the iterator to go on with.
+template <class Map, class Visit>
+void for_each_in(Map& map, const Scope& scope, Visit visit) {
+  if (scope.is_whole()) {
+    for (auto at = map.begin(); at != map.end();) at = visit(at);
+    return;
+  }
+  for (const auto& path : scope.paths()) {
+    if (const auto at = map.find(path.str()); at != map.end()) visit(at);
+    const std::string prefix = path.str() + "/";
+    for (auto at = map.lower_bound(prefix); at != map.end() && at->first.starts_with(prefix);) at = visit(at);
+  }
+}
+
+Scope paths_of(const std::vector<Unverified>& unverified) {
+  Scope scope;
+  for (const Unverified& one : unverified) {
+    const auto path = manifests::RelPath::parse(one.path);
+    path ? scope.add(*path) : scope.add_whole();
+  }
+  return scope;
+}
+
+}  // namespace
+
+DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::int64_t now) {
+  DriftChanges changes;
+  std::set<std::string_view> found;
+  for (const Finding& finding : result.findings) found.insert(finding.path);
+  const Scope not_seen = paths_of(result.unverified);
+  for_each_in(open_, result.scope, [&](auto at) {
+    if (found.contains(at->first) || newer.covers(at->first) || not_seen.covers(at->first)) return std::next(at);
+    changes.resolved.push_back(std::move(at->second.finding));
+    return open_.erase(at);
+  });
+  for (const Finding& finding : result.findings) {
+    if (newer.covers(finding.path)) continue;
+    const auto [at, fresh] = open_.try_emplace(finding.path, OpenDrift{finding, now});
+    if (fresh) {
+      changes.opened.push_back(finding);
+    } else {
+      at->second.finding = finding;
+    }
+  }
+  for_each_in(unverified_, result.scope,
+              [&](auto at) { return newer.covers(at->first) ? std::next(at) : unverified_.erase(at); });
+  for (const Unverified& one : result.unverified) {
+    if (!newer.covers(one.path)) unverified_.insert_or_assign(one.path, one);
+  }
+  return changes;
+}
+
+std::size_t DriftSet::count(DriftKind kind) const {
+  return static_cast<std::size_t>(
+      std::count_if(open_.begin(), open_.end(), [&](const auto& one) { return one.second.finding.kind == kind; }));
+}
+
+std::string DriftSet::rescan_path(const std::string& path) const {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string above = path.substr(0, slash);
+    if (open_.contains(above) || unverified_.contains(above)) return above;
+  }
+  return path;
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "scanner/finding.hpp"
+#include "scanner/scan.hpp"
+#include "scanner/scope.hpp"
+
+namespace driftd::scanner {
+
+struct OpenDrift {
+  Finding finding;
+  std::int64_t first_seen = 0;  ///< seconds since 1970; survives a change of what is wrong with the path
+};
+
+/// What one scan changed.
+struct DriftChanges {
+  std::vector<Finding> opened;    ///< paths that had no drift before
+  std::vector<Finding> resolved;  ///< paths whose drift is gone, as they were last seen
+};
+
+/// All that is known to be wrong with a tree, kept up to date by scans of any scope.
+class DriftSet {
+ public:
+  /// Takes over what `result` says about its scope, and nothing beyond. Paths in `newer` were looked at by a later
+  /// scan already, which stays in force. A path that could not be verified keeps the drift it had: not seeing a
+  /// difference is no proof that it is gone.
+  DriftChanges apply(const ScanResult& result, const Scope& newer, std::int64_t now);
+
+  [[nodiscard]] const std::map<std::string, OpenDrift>& open() const { return open_; }
+  [[nodiscard]] const std::map<std::string, Unverified>& unverified() const { return unverified_; }
+  [[nodiscard]] std::size_t count(DriftKind kind) const;
+
+  /// The path to look at again for a change at `path`: itself, or the open finding above it, which the change may end.
+  [[nodiscard]] std::string rescan_path(const std::string& path) const;
+
+ private:
+  std::map<std::string, OpenDrift> open_;
+  std::map<std::string, Unverified> unverified_;
+};
+
+}  // namespace driftd::scanner

@@ -1,0 +1,149 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
+
+#include "manifests/unique_fd.hpp"
+#include "scanner/watcher.hpp"
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::Result;
+using manifests::UniqueFd;
+
+/// MODIFY beside CLOSE_WRITE: truncate(2) by path gives only the former, a descriptor held open gives the latter late.
+constexpr std::uint64_t kMask =
+    FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR;
+/// Reading in batches costs a third of reading each event at once.
+constexpr int kBatchMilliseconds = 5;
+constexpr std::size_t kBufferSize = 256 * 1024;
+/// Distinct paths held before they are handed on, so that a storm does not grow the batch without bound.
+constexpr std::size_t kMaxDistinct = 16 * 1024;
+
+class FanotifyWatcher final : public Watcher {
+ public:
+  FanotifyWatcher(UniqueFd group, UniqueFd stop, OnWatchBatch on_batch)
+      : group_(std::move(group)), stop_(std::move(stop)), on_batch_(std::move(on_batch)), buffer_(kBufferSize) {
+    thread_ = std::thread([this] { drain(); });
+  }
+
+  FanotifyWatcher(const FanotifyWatcher&) = delete;
+  FanotifyWatcher& operator=(const FanotifyWatcher&) = delete;
+
+  ~FanotifyWatcher() override {
+    (void)!::eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+
+  Result<void> watch(const std::string& root) override {
+    if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, kMask, AT_FDCWD, root.c_str()) != 0) {
+      return manifests::system_error(root, errno);
+    }
+    return {};
+  }
+
+ private:
+  void drain() {
+    pollfd wait[2] = {{group_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+    for (;;) {
+      if (::poll(wait, 2, -1) < 0 && errno != EINTR) return fail(errno);
+      if (wait[1].revents != 0) return;
+      if (wait[0].revents == 0) continue;
+      batch_.since = std::chrono::steady_clock::now();
+      // Waiting a moment lets an editor's whole dance arrive as one batch; the stop request still ends it.
+      if (::poll(wait + 1, 1, kBatchMilliseconds) > 0) return;
+      for (;;) {
+        const ssize_t length = ::read(group_.get(), buffer_.data(), buffer_.size());
+        if (length < 0 && errno == EINTR) continue;
+        if (length < 0 && errno == ENOMEM) batch_.overflow = true;  // the event is lost, the watch is not
+        if (length < 0 && errno != EAGAIN && errno != ENOMEM) return fail(errno);
+        if (length <= 0) break;
+        take(buffer_.data(), static_cast<std::size_t>(length));
+        if (seen_.size() >= kMaxDistinct) break;
+      }
+      hand_over();
+    }
+  }
+
+  void fail(int error) {
+    batch_.overflow = true;
+    batch_.failure = std::string("fanotify: ") + std::strerror(error);
+    hand_over();
+  }
+
+  void hand_over() {
+    if (batch_.received > 0 || batch_.overflow) on_batch_(std::move(batch_));
+    batch_ = WatchBatch{};
+    seen_.clear();
+  }
+
+  void take(const char* data, std::size_t length) {
+    // Events are padded to four bytes, their type wants eight: so each is copied.
+    fanotify_event_metadata event;  // NOLINT: copied into
+    for (; length >= sizeof event; data += event.event_len, length -= event.event_len) {
+      std::memcpy(&event, data, sizeof event);
+      if (event.event_len < sizeof event || event.event_len > length) return;
+      ++batch_.received;
+      if (event.fd >= 0) ::close(event.fd);  // none is asked for
+      if (event.vers != FANOTIFY_METADATA_VERSION || (event.mask & FAN_Q_OVERFLOW) != 0) {
+        batch_.overflow = true;
+        continue;
+      }
+      const char* info = data + event.metadata_len;
+      const char* end = data + event.event_len;
+      while (info < end) {
+        fanotify_event_info_header header;  // NOLINT: copied into
+        std::memcpy(&header, info, sizeof header);
+        if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) take_name({info, header.len});
+        if (header.len == 0) break;
+        info += header.len;
+      }
+    }
+  }
+
+  /// struct fanotify_event_info_fid: header, fsid, then a file_handle, then the name with its NUL.
+  void take_name(std::string_view record) {
+    if (!seen_.emplace(record).second) return;
+    WatchEvent event;
+    std::size_t at = sizeof(fanotify_event_info_header);
+    std::memcpy(event.file_system.data(), record.data() + at, sizeof event.file_system);
+    at += sizeof event.file_system;
+    unsigned handle_bytes = 0;
+    std::memcpy(&handle_bytes, record.data() + at, sizeof handle_bytes);
+    std::memcpy(&event.handle_type, record.data() + at + sizeof handle_bytes, sizeof event.handle_type);
+    at += sizeof handle_bytes + sizeof event.handle_type;
+    event.handle = record.substr(at, handle_bytes);
+    event.name = std::string_view(record.data() + at + handle_bytes);
+    batch_.events.push_back(std::move(event));
+  }
+
+  UniqueFd group_;
+  UniqueFd stop_;
+  OnWatchBatch on_batch_;
+  std::vector<char> buffer_;
+  WatchBatch batch_;
+  std::unordered_set<std::string> seen_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch) {
+  UniqueFd group(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME,
+                                 O_RDONLY | O_LARGEFILE | O_CLOEXEC));
+  if (!group) return manifests::system_error("fanotify", errno);
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
+  if (!stop) return manifests::system_error("eventfd", errno);
+  return std::unique_ptr<Watcher>(
+      std::make_unique<FanotifyWatcher>(std::move(group), std::move(stop), std::move(on_batch)));
+}
+
+}  // namespace driftd::scanner

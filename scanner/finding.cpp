@@ -1,0 +1,46 @@
+#include "scanner/finding.hpp"
+
+#include <cstdlib>
+
+namespace driftd::scanner {
+
+std::string_view to_string(DriftKind kind) {
+  switch (kind) {
+    case DriftKind::modified: return "modified";
+    case DriftKind::missing: return "missing";
+    case DriftKind::added: return "added";
+    case DriftKind::type: return "type";
+    case DriftKind::metadata: return "metadata";
+    case DriftKind::target: return "target";
+  }
+  std::abort();
+}
+
+std::string_view to_string(Change change) {
+  switch (change) {
+    case Change::type: return "type";
+    case Change::content: return "content";
+    case Change::size: return "size";
+    case Change::target: return "target";
+    case Change::mode: return "mode";
+    case Change::owner: return "owner";
+    case Change::group: return "group";
+    case Change::capability: return "capability";
+    case Change::acl: return "acl";
+  }
+  std::abort();
+}
+
+std::string_view to_string(UnverifiedReason reason) {
+  switch (reason) {
+    case UnverifiedReason::permission: return "permission";
+    case UnverifiedReason::unstable: return "unstable";
+    case UnverifiedReason::mount: return "mount";
+    case UnverifiedReason::io: return "io";
+    case UnverifiedReason::stalled: return "stalled";
+    case UnverifiedReason::limit: return "limit";
+  }
+  std::abort();
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,232 @@
+#include "scanner/observe.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "scanner/safe_open.hpp"
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::UniqueFd;
+
+constexpr std::size_t kBufferSize = 256 * 1024;
+constexpr int kAttempts = 4;
+constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
+
+constexpr std::string_view kCapability = "security.capability";
+constexpr std::string_view kAcl = "system.posix_acl_access";
+
+Observation failure(UnverifiedReason reason, int error) { return {Outcome::unverified, reason, error}; }
+
+Observation failure(int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM: return failure(UnverifiedReason::permission, error);
+    case EXDEV: return failure(UnverifiedReason::mount, error);
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return failure(UnverifiedReason::limit, error);
+    default: return failure(UnverifiedReason::io, error);
+  }
+}
+
+void fill(const struct statx& status, Observed& observed) {
+  observed = Observed{};
+  observed.type = file_type(status.stx_mode);
+  observed.mode = status.stx_mode & 07777U;
+  observed.uid = status.stx_uid;
+  observed.gid = status.stx_gid;
+  observed.size = status.stx_size;
+  observed.changed_at = status.stx_ctime.tv_sec;
+}
+
+bool same_time(const statx_timestamp& a, const statx_timestamp& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/// True where nothing was written between the two looks at one open file.
+bool unmoved(const struct statx& before, const struct statx& after) {
+  return before.stx_size == after.stx_size && same_time(before.stx_mtime, after.stx_mtime) &&
+         same_time(before.stx_ctime, after.stx_ctime);
+}
+
+/// The attributes beyond stat that matter, by whatever `list(buffer, size)` and `get(name, buffer, size)` reach them.
+/// Returns 0 or errno. One list call settles the common case of a file that has none.
+template <class List, class Get>
+int read_attributes(List list, Get get, Observed& observed) {
+  std::array<char, 4096> names;  // NOLINT: filled by the kernel
+  ssize_t length = list(names.data(), names.size());
+  if (length == 0 || (length < 0 && (errno == ENOTSUP || errno == ENOSYS))) return 0;
+  bool capability = true;
+  bool acl = true;
+  if (length > 0) {
+    const std::string_view all(names.data(), static_cast<std::size_t>(length));
+    const auto has = [&](std::string_view name) {
+      for (std::string_view rest = all; !rest.empty();) {
+        const std::string_view one = rest.substr(0, rest.find('\0'));
+        if (one == name) return true;
+        rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+      }
+      return false;
+    };
+    capability = has(kCapability);
+    acl = has(kAcl);
+  } else if (errno != ERANGE) {
+    return errno;
+  }
+  // A list that does not fit tells nothing, so both are asked for then.
+  std::array<char, 65536> value;  // NOLINT: the kernel's limit on one attribute
+  for (const bool is_acl : {false, true}) {
+    if (!(is_acl ? acl : capability)) continue;
+    length = get(is_acl ? kAcl.data() : kCapability.data(), value.data(), value.size());
+    if (length < 0 && (errno == ENODATA || errno == ENOTSUP)) continue;
+    if (length < 0) return errno;
+    const std::string_view raw(value.data(), static_cast<std::size_t>(length));
+    if (is_acl) {
+      manifests::Blake3 hash;
+      hash.update(raw);
+      observed.acl = hash.finish();
+    } else {
+      observed.capability = raw;
+    }
+  }
+  return 0;
+}
+
+int read_attributes_of(int fd, Observed& observed) {
+  return read_attributes(
+      [&](char* buffer, std::size_t size) { return ::flistxattr(fd, buffer, size); },
+      [&](const char* name, char* buffer, std::size_t size) { return ::fgetxattr(fd, name, buffer, size); }, observed);
+}
+
+/// The same without opening: through the directory's entry in /proc, which needs no permission to read the file.
+int read_attributes_at(int directory, const char* name, Observed& observed) {
+  const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
+  return read_attributes([&](char* buffer, std::size_t size) { return ::llistxattr(path.c_str(), buffer, size); },
+                         [&](const char* attribute, char* buffer, std::size_t size) {
+                           return ::lgetxattr(path.c_str(), attribute, buffer, size);
+                         },
+                         observed);
+}
+
+}  // namespace
+
+Observation Observer::failed(int error) { return failure(error); }
+
+std::optional<std::uint64_t> mount_of(int fd) {
+  struct statx status {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) return std::nullopt;
+  return status.stx_mnt_id;
+}
+
+Observer::Observer(std::uint64_t mount, Throttle* throttle, std::stop_token stop)
+    : mount_(mount),
+      throttle_(throttle),
+      stop_(std::move(stop)),
+      buffer_(std::make_unique<unsigned char[]>(kBufferSize)) {}
+
+Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
+  if (!wanted.any()) return observe_unopened(directory, name, observed);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const UniqueFd fd = open_file_at(directory, name);
+    if (!fd) {
+      const int error = errno;
+      if (error == ENOENT) return {Outcome::vanished, {}, 0};
+      const Observation seen = observe_unopened(directory, name, observed);
+      // A link, a socket or a device without a driver cannot be opened and need not be.
+      if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
+      return failure(error);
+    }
+    Attempt result = Attempt::done;
+    const Observation seen = observe_open_file(fd.get(), wanted, observed, result);
+    if (result == Attempt::done) return seen;
+    if (result == Attempt::not_a_file) return observe_unopened(directory, name, observed);
+  }
+  return failure(UnverifiedReason::unstable, 0);
+}
+
+Observation Observer::observe_open_file(int fd, const ContentWanted& wanted, Observed& observed, Attempt& attempt) {
+  struct statx before;  // NOLINT: filled by the kernel
+  if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &before) != 0) return failure(errno);
+  if (before.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
+  if (!S_ISREG(before.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
+  fill(before, observed);
+  if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
+  if (wanted.size && *wanted.size != before.stx_size) return {};
+
+  bool complete = false;
+  const Observation hashed = hash(fd, wanted, observed, complete);
+  if (hashed.outcome != Outcome::seen) return hashed;
+  struct statx after;  // NOLINT: filled by the kernel
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
+  if (!complete || !unmoved(before, after)) return attempt = Attempt::moved, Observation{};
+  return {};
+}
+
+Observation Observer::hash(int fd, const ContentWanted& wanted, Observed& observed, bool& complete) {
+  complete = false;
+  if (wanted.blake3) blake3_.reset();
+  if (wanted.sha256) sha256_.reset();
+  for (std::uint64_t left = observed.size; left > 0;) {
+    if (stop_.stop_requested()) return {Outcome::stopped, {}, 0};
+    const ssize_t got = ::read(fd, buffer_.get(), std::min<std::uint64_t>(left, kBufferSize));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failure(errno);
+    if (got == 0) return {};  // shrunk meanwhile
+    const auto length = static_cast<std::size_t>(got);
+    if (wanted.blake3) blake3_.update(buffer_.get(), length);
+    if (wanted.sha256) sha256_.update(buffer_.get(), length);
+    left -= length;
+    counters_.hashed_bytes += length;
+    if (throttle_ != nullptr) throttle_->spend(length, stop_);
+  }
+  ++counters_.hashed_files;
+  if (wanted.blake3) observed.blake3 = blake3_.finish();
+  if (wanted.sha256) observed.sha256 = sha256_.finish();
+  complete = true;
+  return {};
+}
+
+Observation Observer::observe_unopened(int directory, const char* name, Observed& observed) {
+  struct statx status;  // NOLINT: filled by the kernel
+  if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) {
+    if (errno == ENOENT) return {Outcome::vanished, {}, 0};
+    return failure(errno);
+  }
+  if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
+  fill(status, observed);
+  if (observed.type == FileType::symlink) {
+    std::array<char, PATH_MAX> target;  // NOLINT: filled by the kernel
+    const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
+    if (length < 0)
+      return errno == ENOENT || errno == EINVAL ? failure(UnverifiedReason::unstable, errno) : failure(errno);
+    observed.target.assign(target.data(), static_cast<std::size_t>(length));
+  } else if (observed.type == FileType::file) {
+    const int error = read_attributes_at(directory, name, observed);
+    if (error == ENOENT) return failure(UnverifiedReason::unstable, error);
+    if (error != 0) return failure(error);
+  }
+  return {};
+}
+
+Observation Observer::observe_directory(int directory, Observed& observed) {
+  struct statx status;  // NOLINT: filled by the kernel
+  if (::statx(directory, "", AT_EMPTY_PATH, kStatMask, &status) != 0) return failure(errno);
+  if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
+  fill(status, observed);
+  if (const int error = read_attributes_of(directory, observed); error != 0) return failure(error);
+  return {};
+}
+
+}  // namespace driftd::scanner

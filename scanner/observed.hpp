@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "manifests/digest.hpp"
+
+namespace driftd::scanner {
+
+/// What stands at a path on the host. The first three are what a manifest can list.
+enum class FileType : std::uint8_t { file, directory, symlink, fifo, socket, character_device, block_device };
+
+std::string_view to_string(FileType type);
+
+/// From st_mode's type bits.
+FileType file_type(std::uint32_t st_mode);
+
+/// One path as it was at one moment.
+struct Observed {
+  FileType type = FileType::file;
+  std::uint32_t mode = 0;  ///< 07777
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint64_t size = 0;
+  std::int64_t changed_at = 0;  ///< ctime in seconds since 1970: when content or attributes last changed
+  /// Absent where the content was not read: the digest was not wanted, or the size tells already.
+  std::optional<manifests::Digest> blake3;
+  std::optional<manifests::Digest> sha256;
+  std::string target;                     ///< of a symlink
+  std::optional<std::string> capability;  ///< raw security.capability
+  std::optional<manifests::Digest> acl;   ///< BLAKE3 of raw system.posix_acl_access
+};
+
+}  // namespace driftd::scanner

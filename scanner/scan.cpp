@@ -1,0 +1,102 @@
+#include "scanner/scan.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <thread>
+
+#include "scanner/observe.hpp"
+#include "scanner/scan_worker.hpp"
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::Error;
+using manifests::ErrorCode;
+using manifests::Result;
+
+/// Runs the workers, the first of them on this thread; a worker's exception reaches the caller.
+void run_all(SharedScan& shared, std::vector<std::unique_ptr<ScanWorker>>& workers) {
+  std::vector<std::exception_ptr> failures(workers.size());
+  const auto work = [&](std::size_t i) {
+    try {
+      workers[i]->run();
+    } catch (...) {
+      failures[i] = std::current_exception();
+      shared.queue.cancel();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&work, i] { work(i); });
+    work(0);
+  }
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+template <class Item>
+void append(std::vector<Item>& all, std::vector<Item>& part) {
+  all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+}
+
+/// One result of all, each path once: a path that could not be verified after a finding was made keeps both.
+ScanResult gather(std::vector<std::unique_ptr<ScanWorker>>& workers) {
+  ScanResult all;
+  for (const auto& worker : workers) {
+    ScanResult part = worker->take_result();
+    all.scope.add_all(part.scope);
+    append(all.findings, part.findings);
+    append(all.unverified, part.unverified);
+    all.entries += part.entries;
+    all.unchecked += part.unchecked;
+    all.hashed_files += part.hashed_files;
+    all.hashed_bytes += part.hashed_bytes;
+  }
+  const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
+  std::sort(all.findings.begin(), all.findings.end(), by_path);
+  std::sort(all.unverified.begin(), all.unverified.end(), by_path);
+  return all;
+}
+
+std::uint64_t entries_in(const manifests::Manifest& manifest, const Scope& scope) {
+  if (scope.is_whole()) return manifest.size();
+  std::uint64_t count = 0;
+  for (const auto& path : scope.paths()) {
+    if (const auto entry = manifest.find(path.str())) count += manifest.subtree_end(*entry) - *entry;
+  }
+  return count;
+}
+
+}  // namespace
+
+Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
+                        const std::stop_token& stop) {
+  const manifests::UniqueFd root(::open(plan.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return manifests::system_error(plan.root, errno);
+  const auto mount = mount_of(root.get());
+  if (!mount) return manifests::system_error(plan.root, errno);
+
+  SharedScan shared{plan, plan.manifest->manifest(), options, root.get(), *mount, stop, {}};
+  std::vector<std::unique_ptr<ScanWorker>> workers;
+  workers.push_back(std::make_unique<ScanWorker>(shared));
+  scope.is_whole() ? workers.front()->seed_whole() : workers.front()->seed_paths(scope);
+  if (!shared.queue.empty()) {
+    while (workers.size() < options.threads) workers.push_back(std::make_unique<ScanWorker>(shared));
+  }
+  run_all(shared, workers);
+  if (stop.stop_requested()) return Error{ErrorCode::io, "the scan was stopped"};
+
+  ScanResult result = gather(workers);
+  if (const std::uint64_t expected = entries_in(shared.manifest, result.scope); result.entries != expected) {
+    // A bug, and the one that matters: it must never look like a clean tree.
+    return Error{ErrorCode::io, "internal error: " + std::to_string(result.entries) + " of " +
+                                    std::to_string(expected) + " entries were judged; please report this"};
+  }
+  return result;
+}
+
+}  // namespace driftd::scanner

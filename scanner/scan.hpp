@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "manifests/error.hpp"
+#include "manifests/trust.hpp"
+#include "scanner/accounts.hpp"
+#include "scanner/exemptions.hpp"
+#include "scanner/finding.hpp"
+#include "scanner/scope.hpp"
+#include "scanner/throttle.hpp"
+
+namespace driftd::scanner {
+
+/// What to check against what. Immutable while scans run.
+struct ScanPlan {
+  std::shared_ptr<const manifests::VerifiedManifest> manifest;
+  std::string root;  ///< may be a link; what it leads to is the tree
+  Exemptions exemptions;
+  Accounts accounts;
+  bool report_additions = true;
+};
+
+struct ScanOptions {
+  unsigned threads = 1;
+  std::shared_ptr<Throttle> throttle;  ///< null: as fast as it goes
+};
+
+struct ScanResult {
+  /// What was looked at. May be wider than what was asked for: below a directory that is missing or added as a whole
+  /// there is nothing to say but that.
+  Scope scope;
+  std::vector<Finding> findings;       ///< sorted by path, one a path
+  std::vector<Unverified> unverified;  ///< likewise
+  std::uint64_t entries = 0;           ///< manifest entries in scope, each judged
+  std::uint64_t unchecked = 0;         ///< paths seen that a mutable rule leaves unchecked
+  std::uint64_t hashed_files = 0;
+  std::uint64_t hashed_bytes = 0;
+};
+
+/// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it
+/// agrees, it is in `findings`, or it is in `unverified` (itself or by a directory above). Fails (`io`) only where the
+/// root itself cannot be opened, or a stop was requested; a failed scan says nothing about the tree.
+manifests::Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
+                                   const std::stop_token& stop);
+
+}  // namespace driftd::scanner

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "manifests/error.hpp"
+
+namespace driftd::scanner {
+
+/// One change as the kernel names it: a directory by its file system and handle, and a name in it.
+struct WatchEvent {
+  std::array<int, 2> file_system{};  ///< statfs f_fsid
+  int handle_type = 0;
+  std::string handle;  ///< file_handle f_handle bytes
+  std::string name;    ///< `.` for the directory itself
+};
+
+/// What happened since the batch before; the same path once, however often it changed.
+struct WatchBatch {
+  std::vector<WatchEvent> events;
+  std::uint64_t received = 0;  ///< events as the kernel counted them
+  /// The kernel dropped events, or the watcher itself could not go on: anything may have changed.
+  bool overflow = false;
+  /// Set where no further events will come; says why.
+  std::string failure;
+  std::chrono::steady_clock::time_point since{};  ///< when the first event was read
+};
+
+/// A source of change events. Events are hints: they say where to look, never what is there.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+
+  /// From now on changes on the file system that holds `root` are told. Changes below other roots on the same file
+  /// system come too; the receiver sorts them out.
+  virtual manifests::Result<void> watch(const std::string& root) = 0;
+};
+
+/// Called on the watcher's own thread, so that it must not block.
+using OnWatchBatch = std::function<void(WatchBatch)>;
+
+/// Watches whole file systems by fanotify(7); needs CAP_SYS_ADMIN and Linux 5.9. Fails with the reason where the
+/// kernel refuses. Destruction ends the thread.
+manifests::Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch);
+
+}  // namespace driftd::scanner

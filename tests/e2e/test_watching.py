@@ -1,0 +1,224 @@
+"""How changes are noticed: by events, by polling, in bursts, and when the release itself changes."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from support.checks import check
+from support.daemon import Daemon
+from support.fanotify import kernel_can_watch
+from support.marks import needs_root
+from support.release import build, publish, sign
+from support.site import Site, Tree, write_files
+
+pytestmark = needs_root
+
+BURST = 3000
+POLL_SECONDS = 10
+
+
+def watched_by(daemon: Daemon, tree: str, mode: str) -> bool:
+    page = daemon.metrics()
+    active = {name: page.value("driftd_watch_active", tree=tree, mode=name) for name in ("events", "polling")}
+    return active == {name: float(name == mode) for name in active}
+
+
+def rewrite_with_old_times(root: Path) -> None:
+    """Same size, and times put back: only the inode's change time tells."""
+    file = root / "settings.py"
+    before = file.stat()
+    file.write_bytes(file.read_bytes().replace(b"False", b"FALSE"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+POLLED = {
+    "an edit": (lambda root: write_files(root, {"app.py": "edited\n"}), {"modified": 1}),
+    "an edit with its times put back": (rewrite_with_old_times, {"modified": 1}),
+    "a new file": (lambda root: write_files(root, {"lib/deep/new.py": "x\n"}), {"added": 1}),
+    "a file removed": (lambda root: (root / "lib/util.py").unlink(), {"missing": 1}),
+    "chmod": (lambda root: (root / "bin/run").chmod(0o777), {"metadata": 1}),
+    "a link changed": (lambda root: ((root / "current").unlink(), (root / "current").symlink_to("x")), {"target": 1}),
+}
+
+
+@pytest.mark.parametrize("case", POLLED)
+def test_polling_finds(site: Site, app: Tree, case: str) -> None:
+    edit, drift = POLLED[case]
+    app.settings["quick_scan"] = "1s"
+    site.settings["watch"] = "polling"
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        assert watched_by(daemon, "app", "polling")
+        edit(app.root)
+        daemon.wait_for_drift("app", drift, POLL_SECONDS)
+        page = daemon.metrics()
+        assert sum(page.number("driftd_scans_total", tree="app", type=type) for type in ("full", "quick")) >= 2
+        assert page.value("driftd_watch_events_total", tree="app") == 0
+
+
+def require_events(directory: Path) -> None:
+    if not kernel_can_watch(directory):
+        pytest.skip(f"the kernel grants no fanotify mark on the file system of {directory}")
+
+
+@pytest.mark.parametrize("asked", ["auto", "events"])
+def test_events_are_used_where_the_kernel_gives_them(site: Site, app: Tree, asked: str) -> None:
+    require_events(site.directory)
+    site.settings["watch"] = asked
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        assert watched_by(daemon, "app", "events")
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 1})
+        assert daemon.metrics().number("driftd_watch_events_total", tree="app") >= 1
+        daemon.wait_for_metrics(
+            lambda page: page.number("driftd_detection_latency_seconds_count") >= 1, "the detection was timed"
+        )
+
+
+def test_what_happens_beside_the_tree_is_none_of_its_business(site: Site, app: Tree) -> None:
+    """Same file system, same names, other directory: the file in the tree written after it is found all the same."""
+    require_events(site.directory)
+    beside = app.root.parent / "app-beside"
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        write_files(beside, {"app.py": "not watched\n", "lib/util.py": "not watched\n"})
+        write_files(app.root, {"new.py": "x\n"})
+        daemon.wait_for_drift("app", {"added": 1})
+
+
+def in_parallel(files: list[Path], change: Callable[[Path], object]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(change, files))
+
+
+@pytest.fixture
+def many(site: Site) -> tuple[Tree, list[Path]]:
+    tree = site.tree("many")
+    names = [f"d{number % 30:02}/f{number:04}" for number in range(BURST)]
+    write_files(tree.root, {name: f"content of {name}\n" for name in names})
+    site.release(tree)
+    return tree, [tree.root / name for name in names]
+
+
+def test_a_burst_is_found_whole(site: Site, many: tuple[Tree, list[Path]]) -> None:
+    require_events(site.directory)
+    tree, files = many
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("many", {})
+        originals = {file: file.read_bytes() for file in files}
+        in_parallel(files, lambda file: file.write_bytes(originals[file].upper()))
+        daemon.wait_for_drift("many", {"modified": BURST}, seconds=30)
+        in_parallel(files, lambda file: file.write_bytes(originals[file]))
+        daemon.wait_for_drift("many", {}, seconds=30)
+
+
+def test_a_burst_of_removals_is_one_finding_a_directory(site: Site, many: tuple[Tree, list[Path]]) -> None:
+    require_events(site.directory)
+    tree, files = many
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("many", {})
+        in_parallel(files, Path.unlink)
+        daemon.wait_for_drift("many", {"missing": BURST}, seconds=30)
+        for directory in sorted(tree.root.iterdir()):
+            directory.rmdir()
+        daemon.wait_for_drift("many", {"missing": 30}, seconds=30)
+
+
+def test_edits_during_the_first_scan_are_not_lost(site: Site, many: tuple[Tree, list[Path]]) -> None:
+    """Written while the scan is somewhere: before, after or at the file, it has to be found."""
+    require_events(site.directory)
+    _, files = many
+    with Daemon(site) as daemon:
+        for file in files[::10]:
+            file.write_text("edited at the start\n")
+        daemon.wait_listening()
+        for file in files[5::10]:
+            file.write_text("edited during the scan, perhaps\n")
+        daemon.wait_ready().wait_for_drift("many", {"modified": BURST // 5}, seconds=30)
+
+
+def release_in_force(daemon: Daemon, tree: str) -> list[str]:
+    return [info["release"] for info in daemon.metrics().series("driftd_manifest_info", tree=tree)]
+
+
+def test_a_new_release_is_taken_up(site: Site, app: Tree) -> None:
+    """Deployed as in place deploys are: the manifest first, then the files."""
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        new = site.directory / "new"
+        write_files(new, {"app.py": "print('v2')\n", "added.py": "x\n"})
+        staged = site.directory / "staging" / "app.manifest"
+        sign(site.keys, build(new, staged, release="v2", sequence=2))
+        publish(staged, app.manifest)
+        deploy(new, app.root)
+        page = daemon.wait_for_metrics(
+            lambda page: (page.verdict("app"), page.value("driftd_manifest_sequence", tree="app")) == ("clean", 2),
+            "the tree is clean, by the new release",
+            seconds=10,
+        )
+        assert [info["release"] for info in page.series("driftd_manifest_info", tree="app")] == ["v2"]
+        assert page.value("driftd_manifest_entries", tree="app") == 3
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 1})
+
+
+def deploy(source: Path, target: Path) -> None:
+    """rsync --delete, in short."""
+    wanted = {path.relative_to(source) for path in source.rglob("*")}
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.relative_to(target) not in wanted:
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    for relative in wanted:
+        (target / relative).write_bytes((source / relative).read_bytes())
+
+
+def test_a_tree_that_goes_and_comes_back(site: Site, app: Tree) -> None:
+    """While its root is away nothing is known; it is never clean."""
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        away = app.root.rename(app.root.with_name("away"))
+        daemon.wait_for_metrics(lambda page: page.verdict("app") != "clean", "a tree without its root is not clean", 10)
+        away.rename(app.root)
+        daemon.wait_for_drift("app", {}, seconds=10)
+
+
+def releases_with_their_manifests(site: Site, app: Tree) -> Path:
+    """current -> releases/v1, and v2 beside it; each release holds its own manifest."""
+    releases = site.directory / "releases"
+    for release, sequence in (("v1", 1), ("v2", 2)):
+        write_files(releases / release, {"app.py": f"print('{release}')\n"})
+        manifest = releases / release / ".driftd" / "app.manifest"
+        staged = site.directory / "staging" / "app.manifest"
+        sign(site.keys, build(releases / release, staged, release=release, sequence=sequence))
+        manifest.parent.mkdir()
+        publish(staged, manifest)
+    current = site.directory / "current"
+    current.symlink_to("releases/v1")
+    app.root, app.manifest = current, current / ".driftd" / "app.manifest"
+    return current
+
+
+def test_a_root_may_be_a_link_and_hold_the_manifest(site: Site, app: Tree) -> None:
+    """The manifest and its signature are exempt from what is added; what lies beside them is not."""
+    current = releases_with_their_manifests(site, app)
+    assert check(site).document["verdict"] == "clean"
+    write_files(current, {".driftd/smuggled": "x\n"})
+    assert check(site).kinds == {".driftd/smuggled": "added"}
+
+
+def test_a_root_that_is_a_link_follows_it(site: Site, app: Tree) -> None:
+    current = releases_with_their_manifests(site, app)
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        assert release_in_force(daemon, "app") == ["v1"]
+        (site.directory / "next").symlink_to("releases/v2")
+        (site.directory / "next").rename(current)
+        daemon.wait_for_metrics(
+            lambda page: (page.verdict("app"), page.value("driftd_manifest_sequence", tree="app")) == ("clean", 2),
+            "the tree is what the link points to now",
+            seconds=15,
+        )

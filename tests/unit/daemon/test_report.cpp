@@ -1,0 +1,271 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <doctest/doctest.h>
+
+#include "daemon/report.hpp"
+#include "manifests/escape.hpp"
+#include "tests/unit/support/golden.hpp"
+#include "tests/unit/support/make_release.hpp"
+
+using namespace driftd::daemon;
+using namespace driftd::scanner;
+using driftd::manifests::is_deceptive;
+using driftd::test::blake3_of;
+using driftd::test::check_golden;
+using driftd::test::file_entry;
+using driftd::test::header_of;
+using driftd::test::make_release;
+using driftd::test::replaced;
+using driftd::test::sha256_of;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'763'805'600;  // 2025-11-22T10:00:00Z
+const std::string kHostile = "new\nline \x1b[2J \xff\xc0\xaf \xe2\x80\xae txt\\ \x7f \xc2\x9b \xf3\xa0\x81\x81";
+
+Finding finding(const std::string& path, DriftKind kind, std::vector<Change> changes = {}) {
+  Finding made;
+  made.path = path;
+  made.kind = kind;
+  for (const Change change : changes) made.changes.add(change);
+  if (kind != DriftKind::added) made.expected.type = FileType::file;
+  if (kind != DriftKind::missing) {
+    made.actual.type = FileType::file;
+    made.changed_at = kNow - 200;
+  }
+  return made;
+}
+
+TreeReport tree_of(std::vector<Finding> findings, std::vector<Unverified> unverified = {}) {
+  TreeReport tree;
+  tree.name = "myapp";
+  tree.root = "/srv/myapp";
+  tree.seconds = 0.41;
+  tree.manifest = make_release({{"a", file_entry("x")}});
+  tree.scan.emplace();
+  tree.scan->entries = 12034;
+  tree.scan->hashed_bytes = 181'203'344;
+  tree.scan->findings = std::move(findings);
+  tree.scan->unverified = std::move(unverified);
+  return tree;
+}
+
+CheckReport report_of(std::vector<TreeReport> trees) { return {"web-3", kNow, std::move(trees)}; }
+
+/// Something of everything.
+CheckReport sample() {
+  std::vector<Finding> findings;
+  Finding content = finding("config/settings.py", DriftKind::modified, {Change::content, Change::size});
+  content.expected.size = 812;
+  content.expected.blake3 = blake3_of("expected");
+  content.actual.size = 816;
+  findings.push_back(content);
+  Finding by_sha256 = finding("config/sha256-only", DriftKind::modified, {Change::content});
+  by_sha256.expected.size = by_sha256.actual.size = 8;
+  by_sha256.expected.sha256 = sha256_of("expected");
+  by_sha256.actual.sha256 = sha256_of("actual..");
+  findings.push_back(by_sha256);
+  Finding mode = finding("bin/run", DriftKind::metadata, {Change::mode, Change::owner, Change::group});
+  mode.expected.mode = 0755;
+  mode.actual.mode = 04777;
+  mode.expected.owner = "root";
+  mode.actual.owner = "web";
+  mode.expected.group = "0";
+  mode.actual.group = "33";
+  findings.push_back(mode);
+  Finding bits = finding("bin/walk", DriftKind::metadata, {Change::mode, Change::capability, Change::acl});
+  bits.expected.executable = true;
+  bits.actual.executable = false;
+  bits.actual.mode = 06646;
+  bits.actual.capability = std::string("\1\0\0\2", 4);
+  bits.expected.acl = blake3_of("acl");
+  findings.push_back(bits);
+  Finding target = finding("current", DriftKind::target, {Change::target});
+  target.expected.type = target.actual.type = FileType::symlink;
+  target.expected.target = "releases/103";
+  target.actual.target = kHostile;
+  findings.push_back(target);
+  Finding type = finding("data", DriftKind::type, {Change::type});
+  type.expected.type = FileType::directory;
+  type.actual.type = FileType::fifo;
+  type.below = 3;
+  findings.push_back(type);
+  Finding gone = finding("gone", DriftKind::missing);
+  gone.expected.type = FileType::directory;
+  gone.below = 12;
+  for (int i = 10; i < 20; ++i) gone.first_below.push_back("gone/" + std::to_string(i) + "\n");
+  findings.push_back(gone);
+  findings.push_back(finding(kHostile, DriftKind::added));
+  findings.push_back(finding("one_gone", DriftKind::missing));
+
+  TreeReport drifted = tree_of(std::move(findings), {{"var/" + kHostile, UnverifiedReason::permission, 13, 0},
+                                                     {"var/db", UnverifiedReason::mount, 18, 4}});
+  TreeReport clean = tree_of({});
+  clean.name = "second";
+  clean.partial = true;
+  TreeReport refused;
+  refused.name = "third";
+  refused.root = "/srv/\xff";
+  refused.problems = {{"manifest", "signature", "/srv/third.manifest.minisig: no signature"}};
+  return report_of({drifted, clean, refused});
+}
+
+/// Without what each run signs anew.
+std::string steady(std::string text) {
+  const std::string id = to_string(driftd::test::signing_key().public_key().id);
+  text = replaced(std::move(text), id, "KEYIDKEYIDKEYIDK");
+  return replaced(std::move(text), id.substr(0, 8), "KEYIDKEY");
+}
+
+/// Everything but line ends is printable, and the whole is UTF-8.
+void check_harmless(const std::string& text) {
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto point = driftd::manifests::decode_utf8(rest);
+    REQUIRE(point);
+    if (point->value != U'\n') CHECK_FALSE(is_deceptive(point->value));
+    rest.remove_prefix(point->length);
+  }
+}
+
+std::size_t lines_in(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("the report for people") { check_golden("report.txt", steady(human_report(sample(), Colour::none))); }
+
+TEST_CASE("the report as JSON") { check_golden("report.json", steady(json_report(sample()))); }
+
+TEST_CASE("no output lets a hostile name through") {
+  check_harmless(human_report(sample(), Colour::none));
+  const std::string json = json_report(sample());
+  check_harmless(json);
+  CHECK(lines_in(json) == 1);
+  // Every single byte, alone in a name.
+  for (int byte = 1; byte < 256; ++byte) {
+    if (byte == '/') continue;
+    CAPTURE(byte);
+    const std::string name = "a" + std::string(1, static_cast<char>(byte)) + "b";
+    const CheckReport report =
+        report_of({tree_of({finding(name, DriftKind::missing)}, {{name, UnverifiedReason::io, 5, 0}})});
+    check_harmless(human_report(report, Colour::none));
+    CHECK(lines_in(human_report(report, Colour::none)) == 5);
+    check_harmless(json_report(report));
+  }
+}
+
+TEST_CASE("JSON gives every path back exactly") {
+  for (int byte = 1; byte < 256; ++byte) {
+    if (byte == '/') continue;
+    const std::string name = "a" + std::string(1, static_cast<char>(byte)) + "\xe2\x80\xae";
+    const auto document = boost::json::parse(json_report(report_of({tree_of({finding(name, DriftKind::added)})})));
+    const auto& found = document.at("trees").at(0).at("drift").at(0).as_object();
+    CAPTURE(byte);
+    if (byte < 0x80) {
+      CHECK(found.at("path").as_string() == name);
+      CHECK_FALSE(found.contains("path_base64"));
+    } else {
+      CHECK(found.at("path").as_string() == driftd::manifests::escape(name));
+      CHECK(found.contains("path_base64"));
+    }
+  }
+}
+
+TEST_CASE("a clean tree is a line that says so") {
+  TreeReport tree = tree_of({});
+  CHECK(steady(human_report(report_of({tree}), Colour::none)) ==
+        "myapp  v103  signed by KEYIDKEY on 2025-11-21  CLEAN  12034 entries, 0.41 s\nreplay not checked\n");
+  CHECK(holds(human_report(report_of({tree}), Colour::ansi), "\x1b[32mCLEAN\x1b[0m"));
+}
+
+TEST_CASE("an expired manifest shows, for people and in JSON, and does not change the verdict") {
+  auto header = header_of();
+  header.expires = kNow - 12 * 86400;
+  TreeReport tree = tree_of({});
+  tree.manifest = make_release({{"a", file_entry("x")}}, header);
+  CHECK(holds(human_report(report_of({tree}), Colour::none), "CLEAN  12034 entries, 0.41 s  EXPIRED 12 d ago\n"));
+  const auto document = boost::json::parse(json_report(report_of({tree})));
+  CHECK(document.at("verdict").as_string() == "clean");
+  CHECK(document.at("trees").at(0).at("manifest").at("expired").as_bool());
+  CHECK(document.at("trees").at(0).at("manifest").at("expires").as_string() == "2025-11-10T10:00:00Z");
+}
+
+TEST_CASE("at most 20 findings, then counts by directory, the fullest first") {
+  std::vector<Finding> findings;
+  for (int i = 0; i < 30; ++i) findings.push_back(finding("app/" + std::to_string(100 + i), DriftKind::missing));
+  for (int i = 0; i < 40; ++i) findings.push_back(finding("lib/" + std::to_string(100 + i), DriftKind::missing));
+  findings.push_back(finding("top", DriftKind::missing));
+  for (int i = 10; i < 25; ++i) findings.push_back(finding("x" + std::to_string(i) + "\n/a", DriftKind::missing));
+  const std::string text = human_report(report_of({tree_of(findings)}), Colour::none);
+  check_harmless(text);
+  CHECK(holds(text, "  missing   app/119\n"));
+  CHECK_FALSE(holds(text, "app/120"));
+  CHECK(holds(
+      text,
+      "  ... 86 in all, by directory:\n        40  lib/\n        30  app/\n         1  .\n         1  x10\\x0a/\n"));
+  CHECK(holds(text, "  and 8 more directories\n"));
+  CHECK(lines_in(text) == 1 + 20 + 1 + 10 + 1 + 2);
+  // JSON leaves nothing out.
+  CHECK(
+      boost::json::parse(json_report(report_of({tree_of(findings)}))).at("trees").at(0).at("drift").as_array().size() ==
+      86);
+}
+
+TEST_CASE("twenty findings are shown in full") {
+  const std::vector<Finding> findings(20, finding("a", DriftKind::missing));
+  CHECK_FALSE(holds(human_report(report_of({tree_of(findings)}), Colour::none), "in all"));
+}
+
+TEST_CASE("what could not be verified makes a tree unknown, and there may be much of it") {
+  std::vector<Unverified> unverified;
+  for (int i = 0; i < 25; ++i)
+    unverified.push_back({"p" + std::to_string(10 + i), UnverifiedReason::permission, 13, 0});
+  const std::string text = human_report(report_of({tree_of({}, unverified)}), Colour::none);
+  CHECK(holds(text, "UNKNOWN"));
+  CHECK_FALSE(holds(text, "CLEAN"));
+  CHECK(holds(text, "  unverified p29  permission\n"));
+  CHECK_FALSE(holds(text, "p30"));
+  CHECK(holds(text, "  ... 25 unverified paths in all\n"));
+  CHECK(boost::json::parse(json_report(report_of({tree_of({}, unverified)}))).at("verdict").as_string() == "unknown");
+}
+
+TEST_CASE("what differs, expected before actual") {
+  Finding made = finding("p", DriftKind::metadata, {Change::mode});
+  made.expected.executable = made.actual.executable = false;
+  for (const auto& [mode, text] : {std::pair(04644U, "mode 4644: setuid"),
+                                   {02644U, "mode 2644: setgid"},
+                                   {0646U, "mode 0646: world-writable"},
+                                   {06646U, "mode 6646: setuid, setgid, world-writable"}}) {
+    made.actual.mode = mode;
+    CHECK(describe(made) == text);
+  }
+  made.actual.mode = 0755;
+  made.actual.executable = true;
+  CHECK(describe(made) == "mode 0755: executable");
+  CHECK(describe(finding("p", DriftKind::added)).empty());
+  made = finding("p", DriftKind::added);
+  made.below = 1;
+  CHECK(describe(made) == "with 1 path below");
+}
+
+TEST_CASE("a name that ends in spaces is not taken for another") {
+  const std::string plain = human_report(report_of({tree_of({finding("a", DriftKind::missing)})}), Colour::none);
+  const std::string spaced = human_report(report_of({tree_of({finding("a  ", DriftKind::missing)})}), Colour::none);
+  CHECK(plain != spaced);
+}
+
+TEST_CASE("reports are UTF-8 whatever the names of accounts are") {
+  Finding made = finding("p", DriftKind::metadata, {Change::owner});
+  made.expected.owner = "root";
+  made.actual.owner = "caf\xe9";
+  made.actual.group = "\x1b[2J";
+  check_harmless(json_report(report_of({tree_of({made})})));
+  check_harmless(human_report(report_of({tree_of({made})}), Colour::none));
+}

@@ -1,0 +1,155 @@
+#include <fcntl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "scanner/dirty_paths.hpp"
+#include "tests/unit/support/must.hpp"
+#include "tests/unit/support/show.hpp"
+#include "tests/unit/support/skip.hpp"
+#include "tests/unit/support/temp_tree.hpp"
+
+using namespace driftd::scanner;
+using driftd::test::must;
+using driftd::test::TempTree;
+
+namespace {
+
+/// An event as the kernel would tell it of a name in this directory, or nothing where handles cannot be had.
+std::optional<WatchEvent> event_in(const std::string& directory, const std::string& name) {
+  WatchEvent event;
+  event.name = name;
+  struct statfs status {};
+  if (::statfs(directory.c_str(), &status) != 0) return std::nullopt;
+  std::memcpy(event.file_system.data(), &status.f_fsid, sizeof event.file_system);
+  alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
+  auto* handle = reinterpret_cast<file_handle*>(storage.data());
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount = 0;
+  if (::name_to_handle_at(AT_FDCWD, directory.c_str(), handle, &mount, 0) != 0) return std::nullopt;
+  event.handle_type = handle->handle_type;
+  event.handle.assign(storage.data() + offsetof(file_handle, f_handle), handle->handle_bytes);
+  return event;
+}
+
+using Lines = std::vector<std::string>;
+
+Lines paths_of(const std::map<std::string, Scope>& dirty) {
+  Lines lines;
+  for (const auto& [tree, scope] : dirty) {
+    if (scope.is_whole()) lines.push_back(tree + ": all");
+    for (const auto& path : scope.paths()) lines.push_back(tree + ": " + path.str());
+  }
+  return lines;
+}
+
+/// Handles are opened by CAP_DAC_READ_SEARCH only, and not on every file system.
+bool handles_work(const TempTree& tree) {
+  const auto event = event_in(tree.path(), "x");
+  DirtyPaths dirty;
+  must(dirty.add_tree("t", tree.path()));
+  return event && !dirty.resolve({*event}).empty();
+}
+
+}  // namespace
+
+TEST_CASE("an event leads to where the directory stands now") {
+  const TempTree tree;
+  if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
+  tree.dirs("root/a/b");
+  tree.dirs("root-not/a");
+  DirtyPaths dirty;
+  must(dirty.add_tree("myapp", tree.at("root")));
+  const WatchEvent top = event_in(tree.at("root"), "new\n\xff").value();
+  const WatchEvent itself = event_in(tree.at("root"), ".").value();
+  const WatchEvent inner = event_in(tree.at("root/a/b"), "file").value();
+  const WatchEvent inner_itself = event_in(tree.at("root/a/b"), ".").value();
+
+  CHECK(paths_of(dirty.resolve({})).empty());
+  CHECK(paths_of(dirty.resolve({top})) == Lines{"myapp: new\n\xff"});
+  CHECK(paths_of(dirty.resolve({inner, top, inner})) == Lines{"myapp: a/b/file", "myapp: new\n\xff"});
+  CHECK(paths_of(dirty.resolve({inner, inner_itself})) == Lines{"myapp: a/b"});
+  CHECK(paths_of(dirty.resolve({inner, itself})) == Lines{"myapp: all"});
+
+  SUBCASE("outside the root, even where the name only starts like it") {
+    CHECK(dirty.resolve({event_in(tree.path(), "root").value(), event_in(tree.at("root-not/a"), "x").value()}).empty());
+  }
+  SUBCASE("renamed within the tree") {
+    tree.rename("root/a", "root/moved");
+    CHECK(paths_of(dirty.resolve({inner})) == Lines{"myapp: moved/b/file"});
+  }
+  SUBCASE("renamed out of the tree") {
+    tree.rename("root/a", "away");
+    CHECK(dirty.resolve({inner}).empty());
+  }
+  SUBCASE("the root renamed: the same directory still is the tree") {
+    tree.rename("root", "elsewhere");
+    CHECK(paths_of(dirty.resolve({inner})) == Lines{"myapp: a/b/file"});
+  }
+  SUBCASE("gone") {
+    tree.remove("root/a");
+    CHECK(dirty.resolve({inner, inner_itself}).empty());
+  }
+  SUBCASE("a handle that is none") {
+    WatchEvent broken = inner;
+    broken.handle.resize(broken.handle.size() / 2);
+    WatchEvent oversized = inner;
+    oversized.handle.assign(1000, 'x');
+    WatchEvent empty = inner;
+    empty.handle.clear();
+    CHECK(dirty.resolve({broken, oversized, empty}).empty());
+  }
+  SUBCASE("another file system") {
+    WatchEvent foreign = inner;
+    foreign.file_system[0] ^= 1;
+    CHECK(dirty.resolve({foreign}).empty());
+  }
+  SUBCASE("a tree that is no longer looked after") {
+    dirty.remove_tree("myapp");
+    CHECK(dirty.resolve({inner}).empty());
+  }
+}
+
+TEST_CASE("nested trees are both told; each sorts out what is its own") {
+  const TempTree tree;
+  if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
+  tree.dirs("outer/inner/d");
+  tree.dirs("other");
+  DirtyPaths dirty;
+  must(dirty.add_tree("outer", tree.at("outer")));
+  must(dirty.add_tree("inner", tree.at("outer/inner")));
+  must(dirty.add_tree("other", tree.at("other")));
+  const auto event = event_in(tree.at("outer/inner/d"), "x").value();
+  CHECK(paths_of(dirty.resolve({event})) == Lines{"inner: d/x", "outer: inner/d/x"});
+}
+
+TEST_CASE("a tree's root may be a link, is replaced under its name, and must be there") {
+  const TempTree tree;
+  if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
+  tree.dirs("releases/1/d");
+  tree.dirs("releases/2/d");
+  tree.link("current", "releases/1");
+  tree.file("file", "");
+  DirtyPaths dirty;
+  must(dirty.add_tree("myapp", tree.at("current")));
+  const auto one = event_in(tree.at("releases/1/d"), "x").value();
+  const auto two = event_in(tree.at("releases/2/d"), "x").value();
+  CHECK(paths_of(dirty.resolve({one})) == Lines{"myapp: d/x"});
+  CHECK(dirty.resolve({two}).empty());
+  tree.remove("current");
+  tree.link("current", "releases/2");
+  must(dirty.add_tree("myapp", tree.at("current")));
+  CHECK(paths_of(dirty.resolve({two})) == Lines{"myapp: d/x"});
+  CHECK(dirty.resolve({one}).empty());
+  CHECK_FALSE(dirty.add_tree("myapp", tree.at("none")).has_value());
+  CHECK_FALSE(dirty.add_tree("myapp", tree.at("file")).has_value());
+  CHECK(paths_of(dirty.resolve({two})) == Lines{"myapp: d/x"});
+}

@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "scanner/drift_set.hpp"
+
+using namespace driftd::scanner;
+using driftd::manifests::RelPath;
+
+namespace {
+
+Scope scope_of(const std::vector<std::string>& paths) {
+  Scope scope;
+  for (const std::string& path : paths) path == "." ? scope.add_whole() : scope.add(*RelPath::parse(path));
+  return scope;
+}
+
+Finding finding(const std::string& path, DriftKind kind = DriftKind::modified) {
+  Finding made;
+  made.path = path;
+  made.kind = kind;
+  return made;
+}
+
+ScanResult result_of(Scope scope, const std::vector<std::string>& found,
+                     const std::vector<std::string>& unverified = {}) {
+  ScanResult result;
+  result.scope = std::move(scope);
+  for (const std::string& path : found) result.findings.push_back(finding(path));
+  for (const std::string& path : unverified) result.unverified.push_back({path, UnverifiedReason::permission, 0, 0});
+  return result;
+}
+
+using Paths = std::set<std::string>;
+
+template <class Map>
+Paths keys_of(const Map& map) {
+  Paths keys;
+  for (const auto& [path, value] : map) keys.insert(path);
+  return keys;
+}
+
+Paths paths_of(const std::vector<Finding>& findings) {
+  Paths paths;
+  for (const Finding& one : findings) paths.insert(one.path);
+  return paths;
+}
+
+}  // namespace
+
+TEST_CASE("a scan speaks for its scope alone") {
+  DriftSet set;
+  set.apply(result_of(Scope::whole(), {"a", "a-b", "a/b", "a/b/c", "z", "."}), {}, 10);
+  SUBCASE("everything") {
+    CHECK(paths_of(set.apply(result_of(Scope::whole(), {}), {}, 20).resolved) ==
+          Paths{"a", "a-b", "a/b", "a/b/c", "z", "."});
+    CHECK(set.open().empty());
+  }
+  SUBCASE("a subtree with its top, not what only starts like it") {
+    CHECK(paths_of(set.apply(result_of(scope_of({"a"}), {}), {}, 20).resolved) == Paths{"a", "a/b", "a/b/c"});
+    CHECK(keys_of(set.open()) == Paths{"a-b", "z", "."});
+  }
+  SUBCASE("nothing") {
+    CHECK(set.apply(result_of({}, {}), {}, 20).resolved.empty());
+    CHECK(set.open().size() == 6);
+  }
+}
+
+TEST_CASE("first_seen and what was last seen survive a change of what is wrong") {
+  DriftSet set;
+  CHECK(paths_of(set.apply(result_of(Scope::whole(), {"a"}), {}, 10).opened) == Paths{"a"});
+  ScanResult changed = result_of(Scope::whole(), {});
+  changed.findings.push_back(finding("a", DriftKind::missing));
+  const auto changes = set.apply(changed, {}, 20);
+  CHECK(changes.opened.empty());
+  CHECK(changes.resolved.empty());
+  CHECK(set.open().at("a").first_seen == 10);
+  CHECK(set.open().at("a").finding.kind == DriftKind::missing);
+  CHECK(set.count(DriftKind::missing) == 1);
+  CHECK(set.count(DriftKind::modified) == 0);
+  CHECK(set.apply(result_of(Scope::whole(), {}), {}, 30).resolved.at(0).kind == DriftKind::missing);
+  set.apply(result_of(Scope::whole(), {"a"}), {}, 40);
+  CHECK(set.open().at("a").first_seen == 40);
+}
+
+TEST_CASE("what a later scan looked at stays in force") {
+  DriftSet set;
+  set.apply(result_of(scope_of({"a"}), {"a/new"}, {"a/secret"}), {}, 10);
+  const auto changes = set.apply(result_of(Scope::whole(), {"a/old", "b"}, {"a/gone", "c"}), scope_of({"a"}), 20);
+  CHECK(paths_of(changes.opened) == Paths{"b"});
+  CHECK(changes.resolved.empty());
+  CHECK(keys_of(set.open()) == Paths{"a/new", "b"});
+  CHECK(keys_of(set.unverified()) == Paths{"a/secret", "c"});
+}
+
+TEST_CASE("a path that could not be verified keeps the drift it had, with all below") {
+  DriftSet set;
+  set.apply(result_of(Scope::whole(), {"a", "a/b", "a/b/c", "ab", "z"}), {}, 10);
+  SUBCASE("a directory") {
+    const auto changes = set.apply(result_of(Scope::whole(), {}, {"a/b"}), {}, 20);
+    CHECK(paths_of(changes.resolved) == Paths{"a", "ab", "z"});
+    CHECK(keys_of(set.open()) == Paths{"a/b", "a/b/c"});
+  }
+  SUBCASE("the root") {
+    CHECK(set.apply(result_of(Scope::whole(), {}, {"."}), {}, 20).resolved.empty());
+    CHECK(set.open().size() == 5);
+  }
+  SUBCASE("verified again, it is resolved") {
+    set.apply(result_of(Scope::whole(), {}, {"a"}), {}, 20);
+    CHECK(keys_of(set.unverified()) == Paths{"a"});
+    CHECK(paths_of(set.apply(result_of(scope_of({"a"}), {"a/b"}), {}, 30).resolved) == Paths{"a", "a/b/c"});
+    CHECK(set.unverified().empty());
+  }
+}
+
+TEST_CASE("a change below an open finding is looked at from there") {
+  DriftSet set;
+  set.apply(result_of(Scope::whole(), {"gone", "a/type", "a/type/deep", "b-c"}, {"secret", "."}), {}, 10);
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"gone", "gone"},       {"gone/x/y", "gone"},        {"a", "a"}, {"a/x", "a/x"},
+      {"a/type/x", "a/type"}, {"a/type/deep/x", "a/type"}, {"b", "b"}, {"b/c", "b/c"},
+      {"secret/x", "secret"}, {"secretx/y", "secretx/y"},
+  };
+  for (const auto& [changed, expected] : cases) {
+    CAPTURE(changed);
+    CHECK(set.rescan_path(changed) == expected);
+  }
+}
+
+TEST_CASE("any sequence of scans leaves what a plain model of single paths leaves") {
+  std::mt19937 random(20261121);
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  const std::vector<std::string> all{".",   "a",  "a-b", "a/b", "a/b/c", "a/b-c",
+                                     "a/c", "ab", "b",   "b/a", "b/a/a", "\xff/a"};
+  const auto covers = [](const std::vector<std::string>& tops, const std::string& path) {
+    return std::any_of(tops.begin(), tops.end(), [&](const std::string& top) {
+      return top == "." || path == top || path.starts_with(top + "/");
+    });
+  };
+  const auto some = [&](std::size_t odds) {
+    std::vector<std::string> paths;
+    for (const std::string& path : all) {
+      if (below(odds) == 0) paths.push_back(path);
+    }
+    return paths;
+  };
+  for (int round = 0; round < 300; ++round) {
+    DriftSet set;
+    std::map<std::string, std::int64_t> model;  // open path -> first seen
+    Paths model_unverified;
+    for (std::int64_t now = 1; now < 12; ++now) {
+      const auto scope = some(4);
+      const auto newer = some(8);
+      std::vector<std::string> found;
+      std::vector<std::string> unverified;
+      for (const std::string& path : some(3)) {
+        if (covers(scope, path)) (below(4) == 0 ? unverified : found).push_back(path);
+      }
+      Paths opened;
+      Paths resolved;
+      for (const std::string& path : all) {
+        if (!covers(scope, path) || covers(newer, path)) continue;
+        const bool is_found = std::find(found.begin(), found.end(), path) != found.end();
+        if (is_found && model.try_emplace(path, now).second) opened.insert(path);
+        if (!is_found && !covers(unverified, path) && model.erase(path) > 0) resolved.insert(path);
+        std::find(unverified.begin(), unverified.end(), path) != unverified.end() ? (void)model_unverified.insert(path)
+                                                                                  : (void)model_unverified.erase(path);
+      }
+      const auto changes = set.apply(result_of(scope_of(scope), found, unverified), scope_of(newer), now);
+      CHECK(paths_of(changes.opened) == opened);
+      CHECK(paths_of(changes.resolved) == resolved);
+      CHECK(changes.opened.size() == opened.size());
+      CHECK(changes.resolved.size() == resolved.size());
+      std::map<std::string, std::int64_t> first_seen;
+      for (const auto& [path, open] : set.open()) first_seen[path] = open.first_seen;
+      CHECK(first_seen == model);
+      CHECK(keys_of(set.unverified()) == model_unverified);
+    }
+  }
+}

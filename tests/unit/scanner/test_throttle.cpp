@@ -1,0 +1,56 @@
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "scanner/throttle.hpp"
+
+using driftd::scanner::Throttle;
+using namespace std::chrono_literals;
+
+namespace {
+
+template <class Work>
+std::chrono::duration<double> time_of(Work work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::steady_clock::now() - start;
+}
+
+}  // namespace
+
+TEST_CASE("a rate that is never reached costs no time") {
+  Throttle throttle(1ULL << 50U);
+  const auto taken = time_of([&] {
+    for (int i = 0; i < 1000; ++i) throttle.spend(1 << 20, {});
+  });
+  CHECK(taken < 5s);  // a bound for any machine; at the rate itself it is a microsecond
+}
+
+TEST_CASE("more than the allowance of a tenth of a second is waited for") {
+  Throttle throttle(1000);
+  // 0.3 s worth, of which 0.1 s may be allowed at once.
+  CHECK(time_of([&] { throttle.spend(300, {}); }) >= 199ms);
+}
+
+TEST_CASE("all threads share one rate") {
+  Throttle throttle(1000);
+  const auto taken = time_of([&] {
+    std::jthread other([&] { throttle.spend(200, {}); });
+    throttle.spend(200, {});
+  });
+  CHECK(taken >= 299ms);
+}
+
+TEST_CASE("a stop request ends a wait that would take for ever, and every later one") {
+  Throttle throttle(1);
+  std::stop_source stop;
+  const auto taken = time_of([&] {
+    std::jthread waiting([&] { throttle.spend(1'000'000, stop.get_token()); });
+    stop.request_stop();
+    waiting.join();
+    throttle.spend(1'000'000, stop.get_token());
+  });
+  CHECK(taken < 60s);
+}
