@@ -151,13 +151,10 @@ std::optional<Finding> judge_mutable(const Observed& observed) {
   return finding;
 }
 
-std::optional<Finding> judge_own_manifest(const Observed& observed) {
-  if (auto finding = judge_mutable(observed)) return finding;
-  constexpr std::uint32_t kUnfit = S_IXUSR | S_IXGRP | S_IXOTH | S_IWOTH;
-  if (observed.type != FileType::file || (observed.mode & kUnfit) == 0) return std::nullopt;
-  Finding finding = added(observed);
-  finding.changes.add(Change::mode);
-  return finding;
+bool can_be_own_manifest(const Observed& observed) {
+  if (observed.type == FileType::symlink) return true;
+  constexpr std::uint32_t kUnfit = kPrivilege | S_IXUSR | S_IXGRP | S_IXOTH | S_IWOTH;
+  return observed.type == FileType::file && (observed.mode & kUnfit) == 0 && !observed.capability;
 }
 
 Finding added(const Observed& observed) {

@@ -29,9 +29,9 @@ std::optional<Finding> compare(const manifests::Manifest& manifest, manifests::E
 /// setuid or setgid file, a capability and a device are findings of kind `added`.
 std::optional<Finding> judge_mutable(const Observed& observed);
 
-/// For the tree's own manifest and signatures, which no entry lists: nobody may run them, or write them but their
-/// owner.
-std::optional<Finding> judge_own_manifest(const Observed& observed);
+/// Whether what stands under the name of the tree's own manifest, or of a signature of it, can pass as one, so that it
+/// is no addition: a link, or a file that nobody can run and its owner alone can write.
+bool can_be_own_manifest(const Observed& observed);
 
 /// The finding for a path that nothing in the manifest allows.
 Finding added(const Observed& observed);

@@ -56,9 +56,6 @@ class CName {
 
 bool is_directory_type(unsigned char type) { return type == DT_DIR; }
 
-/// A directory under the name of a manifest or signature would hide whatever it holds.
-bool can_be_signed_file(unsigned char type) { return type == DT_REG || type == DT_LNK; }
-
 unsigned char directory_entry_type(FileType type) {
   switch (type) {
     case FileType::file: return DT_REG;
@@ -273,9 +270,10 @@ void ScanWorker::visit(const OpenDirectory& directory, const char* name, std::si
     exempt == Exemptions::Verdict::nested ? account(*at) : visit_listed(directory, *at, type);
   } else if (exempt == Exemptions::Verdict::passage && is_directory_type(type)) {
     shared_.queue.push(DirectoryTask{join(directory.path, wanted), std::nullopt, directory.free});
-  } else if (exempt == Exemptions::Verdict::manifest && can_be_signed_file(type)) {
-    judge_unlisted(directory, name, join(directory.path, name), judge_own_manifest);
-  } else if (exempt != Exemptions::Verdict::nested) {
+  } else if (exempt == Exemptions::Verdict::nested ||
+             (exempt == Exemptions::Verdict::manifest && passes_as_own_manifest(directory, name))) {
+    return;
+  } else {
     visit_unlisted(directory, name, type);
   }
 }
@@ -303,15 +301,17 @@ void ScanWorker::visit_unlisted(const OpenDirectory& directory, const char* name
     shared_.queue.push(DirectoryTask{std::move(path), std::nullopt, directory.free});
     return;
   }
-  judge_unlisted(directory, name, std::move(path), judge_mutable);
-}
-
-void ScanWorker::judge_unlisted(const OpenDirectory& directory, const char* name, std::string path, Judge judge) {
   Observed observed;
   const Observation seen = observer_.observe(directory.fd.get(), name, {}, observed);
   if (seen.outcome == Outcome::unverified) return report_unverified(std::move(path), std::nullopt, seen);
   if (seen.outcome != Outcome::seen) return;
-  if (auto finding = judge(observed)) report(std::move(*finding), std::move(path));
+  if (auto finding = judge_mutable(observed)) report(std::move(*finding), std::move(path));
+}
+
+bool ScanWorker::passes_as_own_manifest(const OpenDirectory& directory, const char* name) {
+  Observed observed;
+  return observer_.observe(directory.fd.get(), name, {}, observed).outcome == Outcome::seen &&
+         can_be_own_manifest(observed);
 }
 
 void ScanWorker::report_added(const OpenDirectory& directory, const char* name, const std::string& path) {

@@ -92,8 +92,7 @@ class ScanWorker {
   void visit_listed(const OpenDirectory& directory, EntryIndex entry, unsigned char type);
   void visit_unlisted(const OpenDirectory& directory, const char* name, unsigned char type);
 
-  using Judge = std::optional<Finding> (*)(const Observed&);
-  void judge_unlisted(const OpenDirectory& directory, const char* name, std::string path, Judge judge);
+  bool passes_as_own_manifest(const OpenDirectory& directory, const char* name);
 
   void hash_found_files(const std::shared_ptr<const OpenDirectory>& directory);
   void check_files(const OpenDirectory& directory, std::span<const EntryIndex> files);

@@ -117,6 +117,12 @@ class Oracle {
            (rules_.nested && rules_.nested->starts_with(path + "/"));
   }
 
+  [[nodiscard]] bool is_own_manifest(const std::string& path) const {
+    if (!rules_.manifest || (path != rules_.manifest && path != *rules_.manifest + ".minisig")) return false;
+    if (type(root_ / path) == fs::file_type::symlink) return true;
+    return type(root_ / path) == fs::file_type::regular && (mode(root_ / path) & 06113U) == 0;
+  }
+
   static bool is_content(const Entry& entry, const std::string& content) {
     return (!entry.size || *entry.size == content.size()) &&
            (!entry.blake3 || *entry.blake3 == driftd::test::blake3_of(content)) &&
@@ -163,8 +169,7 @@ class Oracle {
   void unlisted(const std::string& path, bool free) {
     const fs::path full = root_ / path;
     const bool is_directory = type(full) == fs::file_type::directory;
-    const bool is_manifest = rules_.manifest && (path == rules_.manifest || path == *rules_.manifest + ".minisig");
-    if (is_manifest && (type(full) == fs::file_type::regular || type(full) == fs::file_type::symlink)) return;
+    if (is_own_manifest(path)) return;
     if (is_directory && leads_to_exempt(path)) return directory(path, free);
     if (free || is_mutable(path)) {
       if (is_directory) return directory(path, free);

@@ -140,6 +140,18 @@ TEST_CASE("the manifest and its signatures are exempt, exactly those files") {
                                              "added .driftd/other", "added .driftd/sub +1"});
 }
 
+TEST_CASE("the name of a signature exempts no program") {
+  ScanSite site;
+  site.exemptions.add_manifest(*RelPath::parse("app.manifest"));
+  for (const mode_t mode : std::initializer_list<mode_t>{0755, 04644, 02644, 0666, 0645}) {
+    CAPTURE(mode);
+    site.tree.file("app.manifest.minisig.0123456789ABCDEF", "x", mode);
+    CHECK(lines_of(site.scan_whole()) == Lines{"added app.manifest.minisig.0123456789ABCDEF"});
+  }
+  site.tree.mode("app.manifest.minisig.0123456789ABCDEF", 0644);
+  CHECK(lines_of(site.scan_whole()).empty());
+}
+
 TEST_CASE("a manifest that the release lists is checked like any file") {
   ScanSite site;
   site.exemptions.add_manifest(*RelPath::parse("app.manifest"));
