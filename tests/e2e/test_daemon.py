@@ -134,6 +134,17 @@ class TestReload:
             daemon.wait_for_metrics(lambda page: 'tree="further"' not in page.text, "nothing is said of the tree")
             daemon.wait_for_drift("app", {})
 
+    def test_what_a_removed_nested_tree_left_is_the_outer_ones(self, site: Site, app: Tree) -> None:
+        nested = site.tree("nested", app.root / "plugins")
+        write_files(nested.root, {"plugin.py": "x\n"})
+        site.release(nested)
+        with Daemon(site) as daemon:
+            daemon.wait_ready().wait_for_drift("app", {})
+            del site.trees["nested"]
+            site.write_config()
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for_drift("app", {"added": 1})
+
 
 class TestEnd:
     def test_it_ends_in_time(self, site: Site, app: Tree) -> None:

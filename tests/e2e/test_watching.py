@@ -1,6 +1,8 @@
 """How changes are noticed: by events, by polling, in bursts, and when the release itself changes."""
 
 import os
+import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -215,10 +217,66 @@ def test_a_root_that_is_a_link_follows_it(site: Site, app: Tree) -> None:
     with Daemon(site) as daemon:
         daemon.wait_ready()
         assert release_in_force(daemon, "app") == ["v1"]
-        (site.directory / "next").symlink_to("releases/v2")
-        (site.directory / "next").rename(current)
-        daemon.wait_for_metrics(
-            lambda page: (page.verdict("app"), page.value("driftd_manifest_sequence", tree="app")) == ("clean", 2),
-            "the tree is what the link points to now",
-            seconds=15,
-        )
+        flip(current, "releases/v2")
+        wait_for_clean_sequence(daemon, 2)
+
+
+def flip(current: Path, release: str) -> None:
+    following = current.with_name("next")
+    following.symlink_to(release)
+    following.rename(current)
+
+
+def wait_for_clean_sequence(daemon: Daemon, sequence: int) -> None:
+    daemon.wait_for_metrics(
+        lambda page: (page.verdict("app"), page.value("driftd_manifest_sequence", tree="app")) == ("clean", sequence),
+        f"the tree is clean by the manifest {sequence}",
+        seconds=15,
+    )
+
+
+def test_a_reload_right_after_the_flip_follows_it_too(site: Site, app: Tree) -> None:
+    """Edits in the new root are told by events: it is the new directory that is watched."""
+    current = releases_with_their_manifests(site, app)
+    app.settings["quick_scan"] = "1h"
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        flip(current, "releases/v2")
+        daemon.send(signal.SIGHUP)
+        wait_for_clean_sequence(daemon, 2)
+        write_files(site.directory / "releases" / "v1", {"app.py": "not deployed any more\n"})
+        write_files(current, {"new.py": "x\n"})
+        daemon.wait_for_drift("app", {"added": 1})
+
+
+def test_an_edit_deeper_than_a_path_can_be_written(site: Site, app: Tree) -> None:
+    """Beyond PATH_MAX nothing has a name that a system call takes; additions there are found all the same."""
+    require_events(site.directory)
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        depth = 0
+        at = os.open(app.root, os.O_RDONLY | os.O_DIRECTORY)
+        while depth < 30:
+            os.mkdir("d" * 200, dir_fd=at)
+            below = os.open("d" * 200, os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+            os.close(at)
+            at, depth = below, depth + 1
+        daemon.wait_for_drift("app", {"added": 1})
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=at))
+        os.close(at)
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"added": 1, "modified": 1})
+        shutil.rmtree(app.root / ("d" * 200))
+        daemon.wait_for_drift("app", {"modified": 1})
+
+
+def test_a_directory_moved_away_behind_a_link(site: Site, app: Tree) -> None:
+    """A listed directory that became a link is told, and an edit of what it leads to is none of the tree's."""
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        (app.root / "lib").rename(site.directory / "moved")
+        (app.root / "lib").symlink_to(site.directory / "moved")
+        daemon.wait_for_drift("app", {"type": 1}, POLL_SECONDS)
+        write_files(site.directory / "moved", {"util.py": "edited\n"})
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"type": 1, "modified": 1}, POLL_SECONDS)
