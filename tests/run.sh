@@ -42,7 +42,7 @@ configure() {
   [ -f "$1/build.ninja" ] || meson setup "$1" --buildtype=debug "-Db_sanitize=$2" --werror >/dev/null
 }
 build_asan() { configure "$build" address,undefined && ninja -C "$build"; }
-build_tsan() { configure "$build_tsan" thread && ninja -C "$build_tsan" tests/unit/test_scanner; }
+build_tsan() { configure "$build_tsan" thread && ninja -C "$build_tsan" tests/unit/test_scanner tests/unit/test_daemon; }
 unit() { "$1/tests/unit/test_$2" --reporters=junit --out="$results/$3.xml"; }
 
 for suite in "${suites[@]}"; do
@@ -56,7 +56,9 @@ for suite in "${suites[@]}"; do
       ;;
     tsan)
       step build-tsan build_tsan
-      DRIFTD_CASES=40 step tsan-scanner unit "$build_tsan" scanner tsan-scanner
+      for layer in scanner daemon; do
+        DRIFTD_CASES=40 step "tsan-$layer" unit "$build_tsan" "$layer" "tsan-$layer"
+      done
       ;;
     e2e)
       step build-asan build_asan
