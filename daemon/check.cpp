@@ -3,11 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 
 #include "daemon/clock.hpp"
+#include "daemon/exact_release.hpp"
+#include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
+#include "manifests/version.hpp"
+#include "scanner/compare.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -101,6 +106,85 @@ void refuse_unknown_paths(const scanner::Scope& scope, TreeReport& report) {
   }
 }
 
+/// What the daemon remembers of a tree, where it can be read.
+struct Memory {
+  std::optional<StateStore> store;
+  std::optional<TreeRecord> record;
+  std::string why_not;
+};
+
+Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOptions& options) {
+  if (options.trust) return {{}, {}, "no configuration says where the daemon's state is"};
+  auto store = StateStore::open_for_reading(config.state_directory);
+  if (!store) return {{}, {}, store.error().message};
+  auto record = store->read(tree.name, tree.manifest_name);
+  if (!record) return {{}, {}, record.error().message};
+  const bool is_new = record->ratchet.vouched().empty();
+  return {std::move(*store), std::move(*record), is_new ? "the daemon has not accepted a release of it yet" : ""};
+}
+
+/// Reads, verifies and judges the manifest; the report gets it, or the problem.
+void accept_manifest(const Config& config, const TreeConfig& tree, const manifests::TrustPolicy& policy, Memory& memory,
+                     std::int64_t now, TreeReport& report) {
+  auto offered = read_offered(tree.manifest, policy, config.limits.manifest_size);
+  if (!offered) {
+    report.problems.push_back(problem("manifest", offered.error()));
+    return;
+  }
+  std::int64_t floor = manifests::kRevisionTime;
+  if (memory.store) {
+    if (const auto stored = memory.store->time_floor()) floor = std::max(floor, *stored);
+  }
+  const TrustedTime time = trusted_time(now, floor);
+  const TreeRecord* record = memory.record ? &*memory.record : nullptr;
+  if (auto judged = judge_offer(*offered->manifest, tree, policy, record, time.now); !judged) {
+    report.problems.push_back(problem("manifest", manifests::with_context(tree.manifest, judged.error())));
+    return;
+  }
+  report.manifest = offered->manifest;
+}
+
+/// The release that a deploy in place comes from, while the daemon has not seen its end.
+ManifestPointer release_before(const Config& config, const TreeConfig& tree, const manifests::TrustPolicy& policy,
+                               const Memory& memory, const TreeReport& report) {
+  if (!memory.record || !memory.record->transition || memory.record->kept.empty()) return nullptr;
+  if (memory.record->kept.front().identity != report.manifest->identity()) return nullptr;
+  auto kept = load_kept(*memory.store, tree, memory.record->transition->from, policy, config.limits.manifest_size);
+  return kept ? *kept : nullptr;
+}
+
+/// Rolled back by hand, a tree is one finding.
+void name_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan, unsigned threads, TreeReport& report) {
+  scanner::ScanResult& scan = *report.scan;
+  const bool is_excused = !report.deploying_from.empty() && !scan.pending.empty();
+  if (report.partial || is_excused || scan.findings.empty() || !scan.unverified.empty()) return;
+  scanner::Scope differing;
+  for (const scanner::Finding& finding : scan.findings) {
+    const auto path = RelPath::parse(finding.path);
+    path ? differing.add(*path) : differing.add_whole();
+  }
+  const auto release = find_exact_release(kept, plan, differing, threads, {});
+  if (release) scan.findings = {scanner::other_release(plan.manifest->header().release, *release)};
+}
+
+/// The time that a deploy has is over, or nothing is excused at all: what is pending is drift.
+void count_pending_as_drift(scanner::ScanResult& scan) {
+  std::move(scan.pending.begin(), scan.pending.end(), std::back_inserter(scan.findings));
+  scan.pending.clear();
+  std::sort(scan.findings.begin(), scan.findings.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+}
+
+/// What somebody who asks strictly does not call clean.
+void add_strict_problems(std::int64_t now, TreeReport& report) {
+  const manifests::Header& header = report.manifest->header();
+  const auto add = [&](const char* reason, std::string message) {
+    report.problems.push_back({"strict", reason, std::move(message)});
+  };
+  if (is_expired(header, now)) add("expired", "the manifest has expired");
+  if (!header.overrides.empty()) add("override", "checks were skipped for this release (see `driftd-manifest show`)");
+  if (!report.replay_unchecked.empty()) add("replay", "replay was not checked: " + report.replay_unchecked);
+}
+
 TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanner::Scope& scope,
                       const CheckOptions& options, std::int64_t now) {
   TreeReport report;
@@ -108,20 +192,19 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   report.root = tree.root;
   report.partial = !scope.is_whole();
   const auto start = std::chrono::steady_clock::now();
-  const TreeLoader loader{config.trees, config.limits.manifest_size};
 
   const auto policy = options.trust ? Result<manifests::TrustPolicy>(*options.trust) : load_policy(config.trust, tree);
   if (!policy) {
     report.problems.push_back(problem("trust", policy.error()));
     return report;
   }
-  auto manifest = loader.load_manifest(tree, *policy, now);
-  if (!manifest) {
-    report.problems.push_back(problem("manifest", manifest.error()));
-    return report;
-  }
-  report.manifest = *manifest;
-  const auto plan = loader.make_plan(tree, *manifest);
+  Memory memory = read_memory(config, tree, options);
+  report.replay_unchecked = memory.why_not;
+  if (memory.record) report.trust_reset = memory.record->last_reset;
+  accept_manifest(config, tree, *policy, memory, now, report);
+  if (!report.manifest) return report;
+  const ManifestPointer previous = release_before(config, tree, *policy, memory, report);
+  const auto plan = make_plan(config.trees, tree, report.manifest, previous);
   if (!plan) {
     report.problems.push_back(problem("scan", plan.error()));
     return report;
@@ -131,7 +214,18 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   auto result = scanner::scan(**plan, scope, scan_options, {});
   if (result) {
     report.scan = std::move(*result);
+    const bool is_in_time = previous && now < memory.record->transition->since + tree.deploy_window.count();
+    if (is_in_time && !options.strict) {
+      report.deploying_from = previous->header().release;
+    } else {
+      count_pending_as_drift(*report.scan);
+    }
     refuse_unknown_paths(scope, report);
+    if (memory.record) {
+      name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options.threads,
+                         report);
+    }
+    if (options.strict) add_strict_problems(now, report);
   } else {
     report.problems.push_back(problem("scan", result.error()));
   }
@@ -152,7 +246,8 @@ int exit_code(Verdict verdict) {
 
 Verdict TreeReport::verdict() const {
   const bool has_drift = scan && !scan->findings.empty();
-  return judge(has_drift, scan && scan->unverified.empty() && problems.empty());
+  const bool is_established = scan && scan->unverified.empty() && scan->pending.empty() && problems.empty();
+  return judge(has_drift, is_established);
 }
 
 Verdict CheckReport::verdict() const {

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/state_store.hpp"
 #include "daemon/verdict.hpp"
 #include "manifests/trust.hpp"
 #include "scanner/scan.hpp"
 
-/// `driftd --check`: one look at the trees, without daemon, state or cache; writes nothing.
+/// `driftd --check`: one look at the trees, without daemon or cache; writes nothing. Of the daemon's state it reads
+/// what it can, for the ratchet and for a deploy that is under way, and does without where it cannot.
 namespace driftd::daemon {
 
 /// What stood in the way of a judgement.
@@ -27,6 +29,9 @@ struct TreeReport {
   std::shared_ptr<const manifests::VerifiedManifest> manifest;  ///< null where none could be accepted
   std::optional<scanner::ScanResult> scan;
   std::vector<Problem> problems;
+  std::string deploying_from;    ///< the release before, while its paths are excused; empty: none is
+  std::string replay_unchecked;  ///< why an older release, truly signed, could have passed; empty: it could not
+  std::optional<TrustReset> trust_reset;
   double seconds = 0;
   bool partial = false;  ///< only some paths were asked for
 
@@ -45,6 +50,7 @@ struct CheckOptions {
   std::vector<std::string> trees;  ///< names; empty: all
   std::vector<std::string> paths;  ///< absolute, or relative to a tree's root; empty: whole trees
   unsigned threads = 0;            ///< 0: as the configuration says
+  bool strict = false;             ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
   /// Keys that a person named. They are trusted as given, and no directory is read.
   std::optional<manifests::TrustPolicy> trust;
 };

@@ -40,6 +40,8 @@ void add_check(CLI::App& app, CommandLine& line) {
   check->add_option("--threads", line.threads, "threads that read and hash")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
+  check->add_flag("--strict", line.strict,
+                  "pending paths are drift; an expired manifest, an override and an unchecked replay are unknown");
   CLI::Option* json = check->add_flag_callback(
       "--json", [&line] { line.output = Output::json; }, "one JSON document");
   check
@@ -55,6 +57,16 @@ void add_check(CLI::App& app, CommandLine& line) {
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");
   check->add_option("PATH", line.paths, "only these paths, absolute or below a tree's root")->type_name("");
+}
+
+void add_trust(CLI::App& app, CommandLine& line) {
+  CLI::App* trust = app.add_subcommand("trust", "what this host believes")->require_subcommand(1);
+  CLI::App* reset = trust->add_subcommand(
+      "reset", "forget which release of a tree was the latest, so that the one on disk is taken though it is older");
+  reset->callback([&line] { line.command = Command::trust_reset; });
+  add_config_option(reset, line);
+  reset->add_option("--tree", line.trees, "the tree")->type_name("NAME")->required()->allow_extra_args(false);
+  reset->add_option("--reason", line.reason, "why; it is recorded and shown")->type_name("TEXT")->required();
 }
 
 }  // namespace
@@ -73,6 +85,8 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   CLI::App* config_check = config->add_subcommand("check", "read the configuration and say what is wrong with it");
   config_check->callback([&line] { line.command = Command::config_check; });
   add_config_option(config_check, line);
+
+  add_trust(app, line);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
   for (std::string& argument : arguments) {

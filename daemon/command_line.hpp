@@ -8,7 +8,7 @@
 
 namespace driftd::daemon {
 
-enum class Command { run, check, config_check };
+enum class Command { run, check, config_check, trust_reset };
 enum class Output { human, json, quiet };
 enum class ColourChoice { automatic, always, never };
 
@@ -23,6 +23,8 @@ struct CommandLine {
   std::string manifest;
   std::vector<std::string> trusted_keys;
   unsigned threads = 0;
+  bool strict = false;
+  std::string reason;  ///< of trust reset; its tree stands in `trees`
   Output output = Output::human;
   ColourChoice colour = ColourChoice::automatic;
 };

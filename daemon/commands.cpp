@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
@@ -9,8 +10,10 @@
 #include <fmt/format.h>
 
 #include "daemon/check.hpp"
+#include "daemon/clock.hpp"
 #include "daemon/report.hpp"
 #include "daemon/service.hpp"
+#include "daemon/state_store.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/file_io.hpp"
@@ -92,7 +95,7 @@ Result<manifests::TrustPolicy> named_keys(const std::vector<std::string>& files)
 
 int run_check(const CommandLine& line) {
   const std::string host = host_name();
-  CheckOptions options{line.trees, line.paths, line.threads, std::nullopt};
+  CheckOptions options{line.trees, line.paths, line.threads, line.strict, std::nullopt};
   const bool is_free = !line.root.empty() || !line.manifest.empty() || !line.trusted_keys.empty();
   auto config = is_free ? free_form(line) : load_config(line.config_file, host);
   if (!config && !is_free && line.config_file == kDefaultConfig && ::access(kDefaultConfig, F_OK) != 0) {
@@ -130,12 +133,36 @@ int run_config_check(const CommandLine& line) {
   return manifests::kExitClean;
 }
 
+int run_trust_reset(const CommandLine& line) {
+  const auto config = load_config(line.config_file, host_name());
+  if (!config) return fail(config.error());
+  if (line.reason.empty()) return fail({ErrorCode::usage, "--reason must say something: it is recorded and shown"});
+  for (const std::string& name : line.trees) {
+    const auto& trees = config->trees;
+    if (std::none_of(trees.begin(), trees.end(), [&](const TreeConfig& tree) { return tree.name == name; })) {
+      return fail({ErrorCode::usage, "no tree '" + manifests::escape(name) + "' in the configuration"});
+    }
+  }
+  auto store = StateStore::open_for_repair(config->state_directory);
+  if (!store) return fail(store.error());
+  if (store->protection() == StateStore::Protection::fresh) {
+    fmt::print(stderr, "driftd: {}: the damaged state was put aside; restart the daemon to use the new one\n",
+               manifests::escape(config->state_directory));
+  }
+  for (const std::string& name : line.trees) {
+    if (auto reset = store->reset_trust(name, line.reason, wall_clock()); !reset) return fail(reset.error());
+    fmt::print("{}: the manifest that lies on disk is taken, whatever its sequence, if its signature is good\n", name);
+  }
+  return manifests::kExitClean;
+}
+
 }  // namespace
 
 int run(const CommandLine& line) {
   switch (line.command) {
     case Command::run: return run_service(line.config_file, host_name());
     case Command::config_check: return run_config_check(line);
+    case Command::trust_reset: return run_trust_reset(line);
     case Command::check: break;
   }
   return run_check(line);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <system_error>
@@ -34,6 +35,8 @@ class Reader {
     return read_map(
         root, "the configuration",
         {
+            {"state_directory",
+             [&](const YamlNode& node) { return values_.absolute_path(node, config.state_directory); }},
             {"trees", [&](const YamlNode& node) { return read_trees(node, config.trees); }},
             {"trust", [&](const YamlNode& node) { return read_trust(node, config.trust); }},
             {"watch",
@@ -102,29 +105,30 @@ class Reader {
         return {};
       };
     };
-    auto taken =
-        read_map(node, "a tree",
-                 {
-                     {"name", product_name(tree.name)},
-                     {"root", [&](const YamlNode& value) { return values_.absolute_path(value, tree.root); }},
-                     {"manifest", [&](const YamlNode& value) { return values_.absolute_path(value, tree.manifest); }},
-                     {"manifest_name", product_name(tree.manifest_name)},
-                     {"require", [&](const YamlNode& value) { return read_labels(value, tree.require); }},
-                     {"keys", [&](const YamlNode& value) { return values_.texts(value, tree.keys); }},
-                     {"min_sequence",
-                      [&](const YamlNode& value) { return values_.number(value, tree.min_sequence, 0, UINT64_MAX); }},
-                     {"additions",
-                      [&](const YamlNode& value) {
-                        return values_.choice(value, tree.report_additions, {{"report", true}, {"ignore", false}});
-                      }},
-                     {"quick_scan",
-                      [&](const YamlNode& value) {
-                        tree.quick_scan_is_set = true;
-                        return values_.duration(value, tree.quick_scan);
-                      }},
-                     {"full_scan", [&](const YamlNode& value) { return values_.duration(value, tree.full_scan); }},
-                     {"labels", [&](const YamlNode& value) { return read_metric_labels(value, tree.labels); }},
-                 });
+    auto taken = read_map(
+        node, "a tree",
+        {
+            {"name", product_name(tree.name)},
+            {"root", [&](const YamlNode& value) { return values_.absolute_path(value, tree.root); }},
+            {"manifest", [&](const YamlNode& value) { return values_.absolute_path(value, tree.manifest); }},
+            {"manifest_name", product_name(tree.manifest_name)},
+            {"require", [&](const YamlNode& value) { return read_labels(value, tree.require); }},
+            {"keys", [&](const YamlNode& value) { return values_.texts(value, tree.keys); }},
+            {"min_sequence",
+             [&](const YamlNode& value) { return values_.number(value, tree.min_sequence, 0, UINT64_MAX); }},
+            {"additions",
+             [&](const YamlNode& value) {
+               return values_.choice(value, tree.report_additions, {{"report", true}, {"ignore", false}});
+             }},
+            {"quick_scan",
+             [&](const YamlNode& value) {
+               tree.quick_scan_is_set = true;
+               return values_.duration(value, tree.quick_scan);
+             }},
+            {"full_scan", [&](const YamlNode& value) { return values_.duration(value, tree.full_scan); }},
+            {"deploy_window", [&](const YamlNode& value) { return values_.duration(value, tree.deploy_window); }},
+            {"labels", [&](const YamlNode& value) { return read_metric_labels(value, tree.labels); }},
+        });
     if (!taken) return taken;
     if (tree.name.empty()) return values_.error(node, "a tree without a name");
     if (tree.root.empty()) return values_.error(node, "the tree '" + tree.name + "' has no root");
@@ -245,7 +249,15 @@ Result<std::vector<std::string>> tree_files(const std::filesystem::path& directo
   return files;
 }
 
+/// systemd sets STATE_DIRECTORY for a unit with StateDirectory=; of several, joined by colons, the first is ours.
+std::string usual_state_directory() {
+  const char* given = std::getenv("STATE_DIRECTORY");
+  const std::string first = given == nullptr ? "" : std::string(given).substr(0, std::string(given).find(':'));
+  return first.starts_with('/') ? first : kDefaultStateDirectory;
+}
+
 Result<Config> finished(Config config, const std::string& file) {
+  if (config.state_directory.empty()) config.state_directory = usual_state_directory();
   if (config.trees.empty()) {
     return manifests::Error{manifests::ErrorCode::format,
                             manifests::escape(file) + ": no trees: there is nothing to check"};

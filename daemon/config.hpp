@@ -13,6 +13,7 @@
 namespace driftd::daemon {
 
 inline constexpr const char* kDefaultConfig = "/etc/driftd/driftd.yaml";
+inline constexpr const char* kDefaultStateDirectory = "/var/lib/driftd";
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
@@ -29,6 +30,8 @@ struct TreeConfig {
   std::chrono::seconds quick_scan{};  ///< 30 min with events, 5 min while polling, unless set
   bool quick_scan_is_set = false;
   std::chrono::seconds full_scan{std::chrono::hours(24)};
+  /// How long a path may stay as the release before has it, once a new manifest is in force.
+  std::chrono::seconds deploy_window{std::chrono::minutes(10)};
   Labels labels;  ///< onto the metric driftd_tree_info
 
   friend bool operator==(const TreeConfig&, const TreeConfig&) = default;
@@ -60,6 +63,7 @@ struct Endpoint {
 enum class LogLevel { debug, info, warning, error };
 
 struct Config {
+  std::string state_directory;  ///< what the configuration says, else what the service manager set, else the default
   std::vector<TreeConfig> trees;
   TrustConfig trust;
   WatchMode watch = WatchMode::automatic;

@@ -1,5 +1,7 @@
 #include "daemon/metrics.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
@@ -71,6 +73,19 @@ void add_daemon(Page& page, const Snapshot& snapshot) {
              snapshot.reload_successful ? 1 : 0);
   page.gauge("driftd_config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.", {},
              snapshot.reload_success_time);
+  for (const auto& [state, protection] :
+       {std::pair("ok", StateStore::Protection::ok), std::pair("new", StateStore::Protection::fresh),
+        std::pair("lost", StateStore::Protection::lost)}) {
+    page.gauge(
+        "driftd_rollback_protection",
+        "1 for how far an older release, truly signed, is refused: ok, new (nothing remembered at the start), lost.",
+        {label("state", state)}, snapshot.protection == protection ? 1 : 0);
+  }
+  page.gauge("driftd_clock_suspect", "1 while this host's clock is behind what was signed; that time counts then.", {},
+             std::any_of(snapshot.trees.begin(), snapshot.trees.end(),
+                         [](const TreeSnapshot& tree) { return tree.clock_suspect; })
+                 ? 1
+                 : 0);
   page.histogram("driftd_detection_latency_seconds", "From a change event to the published result.",
                  snapshot.detection_latency);
   const ProcessMetrics process = read_process_metrics();
@@ -136,6 +151,11 @@ void add_manifest(Page& page, const TreeSnapshot& tree) {
   page.gauge("driftd_manifest_entries", "The entries of the manifest in force.", {name}, number(info.entries));
   page.gauge("driftd_unchecked_rules", "Rules of the manifest that leave paths unchecked.", {name},
              number(info.unchecked_rules));
+  page.gauge("driftd_deploy_in_progress", "1 while paths may still be as the release before has them.", {name},
+             tree.deploy_in_progress ? 1 : 0);
+  page.gauge("driftd_deploy_pending_paths",
+             "Paths that are still as the release before has them; without a deploy in progress it got stuck.", {name},
+             number(tree.deploy_pending));
   page.counter("driftd_manifest_rejections_total", "Manifests that were refused.", {name},
                number(tree.counters.manifest_rejections));
   for (const ErrorCode code : kManifestProblems) {

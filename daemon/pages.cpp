@@ -40,7 +40,11 @@ std::string html_escape(std::string_view text) {
 std::string details(const TreeSnapshot& tree) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
-  for (const auto& [kind, count] : tree.drift) add(fmt::format("{} {}", count, to_string(kind)));
+  if (!tree.exactly.empty() && tree.manifest) {
+    add("is exactly " + tree.exactly + ", expected " + tree.manifest->release);
+  } else {
+    for (const auto& [kind, count] : tree.drift) add(fmt::format("{} {}", count, to_string(kind)));
+  }
   for (const auto& [reason, count] : tree.unverified) {
     if (count > 0) add(fmt::format("{} unverified ({})", count, to_string(reason)));
   }
@@ -48,7 +52,11 @@ std::string details(const TreeSnapshot& tree) {
     if (reason != UnknownReason::unverified) add(std::string(to_string(reason)));
   }
   if (tree.manifest_problem) add("manifest refused (" + std::string(to_string(tree.manifest_problem->code)) + ")");
+  if (tree.deploy_pending > 0) {
+    add(fmt::format("{}{} pending", tree.deploy_in_progress ? "" : "deploy stuck, ", tree.deploy_pending));
+  }
   if (tree.manifest && tree.manifest->expired) add("EXPIRED");
+  if (tree.clock_suspect) add("clock behind what was signed");
   return text;
 }
 

@@ -75,6 +75,8 @@ std::string describe_change(Change change, const Finding& finding) {
     case Change::group: return fmt::format("group {} -> {}", text(expected.group), text(actual.group));
     case Change::capability: return actual.capability ? "capability set" : "capability gone";
     case Change::acl: return actual.acl ? "ACL set" : "ACL gone";
+    case Change::release:
+      return fmt::format("is exactly {}, expected {}", text(actual.release), text(expected.release));
   }
   return {};
 }
@@ -162,7 +164,32 @@ std::string tree_text(const TreeReport& tree, std::int64_t now, Colour colour) {
   constexpr std::size_t kWidest = 48;
   for (std::size_t i = 0; i < shown; ++i) text += finding_line(findings[i], std::min(width, kWidest), now);
   if (findings.size() > shown) text += counts_by_directory(findings);
+  if (!tree.scan->pending.empty()) {
+    text += fmt::format("  pending    {} still as {} has them: a deploy is under way\n",
+                        count(tree.scan->pending.size(), "path", "paths"), escape(tree.deploying_from));
+  }
   return text + unverified_lines(tree.scan->unverified);
+}
+
+/// What the verdict does not rest on.
+std::string reservations(const CheckReport& report) {
+  std::string text;
+  for (const TreeReport& tree : report.trees) {
+    if (tree.trust_reset) {
+      text += fmt::format("{}: trust was reset on {}: {}\n", tree.name,
+                          manifests::format_utc(tree.trust_reset->at).substr(0, 10), escape(tree.trust_reset->reason));
+    }
+  }
+  std::map<std::string, std::vector<std::string>> unchecked;
+  for (const TreeReport& tree : report.trees) {
+    if (!tree.replay_unchecked.empty()) unchecked[tree.replay_unchecked].push_back(tree.name);
+  }
+  for (const auto& [why, trees] : unchecked) {
+    const bool is_all = trees.size() == report.trees.size();
+    text +=
+        fmt::format("replay not checked{}: {}\n", is_all ? "" : fmt::format(" for {}", fmt::join(trees, ", ")), why);
+  }
+  return text;
 }
 
 std::string next_step(const CheckReport& report) {
@@ -170,6 +197,9 @@ std::string next_step(const CheckReport& report) {
     if (tree.verdict() == Verdict::clean) continue;
     if (!tree.problems.empty() && tree.manifest == nullptr) {
       return fmt::format("Next: put that right, then run this again; nothing was judged for {}\n", tree.name);
+    }
+    if (tree.scan && !tree.scan->pending.empty() && tree.scan->findings.empty()) {
+      return "Next: wait for the deploy, then run this again; --strict calls what is pending drift\n";
     }
     if (tree.verdict() == Verdict::drift) return "Next: add --json for digests, owners and times of each path\n";
     return "Next: run this again as root, or see the reasons above\n";
@@ -183,7 +213,7 @@ std::string describe(const Finding& finding) {
   std::vector<std::string> parts;
   // Numbers tell more than the bare fact that the content differs, so they come first.
   for (const Change change : {Change::type, Change::size, Change::content, Change::target, Change::mode, Change::owner,
-                              Change::group, Change::capability, Change::acl}) {
+                              Change::group, Change::capability, Change::acl, Change::release}) {
     if (finding.changes.has(change)) parts.push_back(describe_change(change, finding));
   }
   if (finding.below > 0) parts.push_back("with " + count(finding.below, "path", "paths") + " below");
@@ -193,9 +223,7 @@ std::string describe(const Finding& finding) {
 std::string human_report(const CheckReport& report, Colour colour) {
   std::string text;
   for (const TreeReport& tree : report.trees) text += tree_text(tree, report.checked_at, colour);
-  // The ratchet's state is not read yet, so an older release that is truly signed would pass.
-  text += "replay not checked\n";
-  return text + next_step(report);
+  return text + reservations(report) + next_step(report);
 }
 
 }  // namespace driftd::daemon

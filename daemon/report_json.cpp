@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "daemon/report.hpp"
@@ -52,6 +54,7 @@ json::object facts_object(const Facts& facts, const Facts& other_side) {
   if (facts.target) put_bytes(object, "target", *facts.target);
   put_if(object, "capability_base64", facts.capability, base64);
   put_if(object, "acl", facts.acl, hex);
+  put_if(object, "release", facts.release, same);
   return object;
 }
 
@@ -116,6 +119,17 @@ json::object tree_object(const TreeReport& tree, std::int64_t now) {
   }
   object["drift"] = std::move(drift);
   object["unverified"] = std::move(unverified);
+  json::array pending;
+  if (tree.scan) {
+    for (const Finding& finding : tree.scan->pending) pending.push_back(finding_object(finding));
+  }
+  object["deploying_from"] = tree.deploying_from.empty() ? json::value(nullptr) : json::value(tree.deploying_from);
+  object["pending"] = std::move(pending);
+  object["replay_checked"] = tree.replay_unchecked.empty();
+  object["trust_reset"] = tree.trust_reset
+                              ? json::value(json::object{{"at", manifests::format_utc(tree.trust_reset->at)},
+                                                         {"reason", tree.trust_reset->reason}})
+                              : nullptr;
   json::array problems;
   for (const Problem& problem : tree.problems) {
     problems.push_back(json::object{{"what", problem.what}, {"reason", problem.reason}, {"message", problem.message}});
@@ -132,7 +146,8 @@ std::string json_report(const CheckReport& report) {
   document["host"] = manifests::escape(report.host);
   document["verdict"] = json::string(to_string(report.verdict()));
   document["checked_at"] = manifests::format_utc(report.checked_at);
-  document["replay_checked"] = false;
+  document["replay_checked"] = std::all_of(report.trees.begin(), report.trees.end(),
+                                           [](const TreeReport& tree) { return tree.replay_unchecked.empty(); });
   json::array trees;
   for (const TreeReport& tree : report.trees) trees.push_back(tree_object(tree, report.checked_at));
   document["trees"] = std::move(trees);

@@ -44,10 +44,12 @@ class Service {
       : config_file_(std::move(config_file)),
         host_(std::move(host)),
         workers_(io_),
+        store_(StateStore::open(config.state_directory)),
         hub_(config.watch, [this](scanner::WatchBatch batch) { on_watch(std::move(batch)); }),
         context_{io_,
                  workers_,
                  hub_,
+                 store_,
                  std::make_shared<const Config>(std::move(config)),
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
@@ -59,6 +61,7 @@ class Service {
   Result<void> start() {
     if (auto listening = http_.listen(context_.config->listen); !listening) return listening;
     reload_time_ = static_cast<double>(wall_clock());
+    tell_protection();
     adopt_trees();
     await_signal();
     await_tick();
@@ -70,6 +73,30 @@ class Service {
   void run() { io_.run(); }
 
  private:
+  void tell_protection() const {
+    const std::string& directory = context_.config->state_directory;
+    switch (store_.protection()) {
+      case StateStore::Protection::ok: break;
+      case StateStore::Protection::fresh:
+        spdlog::warn("{}: no state yet; the first release of each tree is taken as it comes", directory);
+        break;
+      case StateStore::Protection::lost:
+        spdlog::error(
+            "rollback protection is lost, an older release could pass: {} (put that right and restart, or "
+            "begin anew with driftd trust reset)",
+            store_.problem());
+        break;
+    }
+  }
+
+  /// Lost is what must not be overlooked, wherever it happened.
+  [[nodiscard]] StateStore::Protection protection() const {
+    const bool forgot = std::any_of(monitors_.begin(), monitors_.end(), [](const auto& one) {
+      return one.second->state().standing().forgetful.has_value();
+    });
+    return forgot ? StateStore::Protection::lost : store_.protection();
+  }
+
   /// Monitors for the trees of the configuration. A tree whose lines did not change keeps what is known of it.
   void adopt_trees() {
     std::map<std::string, std::shared_ptr<TreeMonitor>> wanted;
@@ -111,6 +138,10 @@ class Service {
       reload_successful_ = true;
       reload_time_ = static_cast<double>(wall_clock());
       set_log_level(config->log_level);
+      if (config->state_directory != context_.config->state_directory) {
+        spdlog::warn("state_directory has changed; that counts from the next restart on");
+        config->state_directory = context_.config->state_directory;
+      }
       context_.config = std::make_shared<const Config>(std::move(*config));
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
       adopt_trees();
@@ -195,6 +226,7 @@ class Service {
     for (const auto& [name, monitor] : monitors_) {
       snapshot->trees.push_back(monitor->state().snapshot(wall_clock(), boot_clock()));
     }
+    snapshot->protection = protection();
     snapshot->detection_latency = detection_latency_;
     snapshot->reload_successful = reload_successful_;
     snapshot->reload_success_time = reload_time_;
@@ -209,6 +241,7 @@ class Service {
   std::atomic<std::size_t> waiting_events_{0};
   asio::io_context io_{1};
   Workers workers_;
+  StateStore store_;  ///< touched in Workers::look only, once the io_context runs
   WatchHub hub_;
   MonitorContext context_;
   std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;

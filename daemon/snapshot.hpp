@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/state_store.hpp"
 #include "daemon/verdict.hpp"
 #include "manifests/error.hpp"
 #include "scanner/finding.hpp"
@@ -57,7 +58,11 @@ struct TreeSnapshot {
   std::set<UnknownReason> unknown;
   std::optional<ManifestInfo> manifest;
   std::optional<manifests::Error> manifest_problem;
-  std::map<scanner::DriftKind, std::uint64_t> drift;  ///< open findings by kind
+  bool deploy_in_progress = false;
+  std::uint64_t deploy_pending = 0;  ///< paths that are still as the release before has them
+  std::string exactly;               ///< the release that the tree is as a whole, where it is an older one
+  bool clock_suspect = false;        ///< the host's clock is behind what was signed
+  std::map<scanner::DriftKind, std::uint64_t> drift;  ///< open findings by kind; another release as a whole is one
   std::map<scanner::UnverifiedReason, std::uint64_t> unverified;
   std::int64_t oldest_open_drift = 0;  ///< 0: none
   ScanStatistics full;
@@ -81,6 +86,7 @@ struct LatencyHistogram {
 
 struct Snapshot {
   std::vector<TreeSnapshot> trees;
+  StateStore::Protection protection = StateStore::Protection::ok;
   LatencyHistogram detection_latency;
   bool reload_successful = true;
   double reload_success_time = 0;

@@ -5,7 +5,6 @@
 
 #include "manifests/escape.hpp"
 #include "manifests/rel_path.hpp"
-#include "manifests/signed_file.hpp"
 #include "manifests/trust_store.hpp"
 
 namespace driftd::daemon {
@@ -25,23 +24,13 @@ std::optional<RelPath> beneath(const std::filesystem::path& root, const std::fil
 
 }  // namespace
 
-Result<std::shared_ptr<const manifests::VerifiedManifest>> TreeLoader::load_manifest(
-    const TreeConfig& tree, const manifests::TrustPolicy& policy, std::int64_t now) const {
-  const auto input = manifests::read_signed_file(tree.manifest, manifest_limit);
-  if (!input) return input.error();
-  auto verified = manifests::VerifiedManifest::verify(*input, policy);
-  if (!verified) return manifests::with_context(tree.manifest, verified.error());
-  const manifests::Scope scope{tree.manifest_name, tree.require, tree.min_sequence};
-  if (auto accepted = manifests::check_scope(verified->header(), scope, now); !accepted) {
-    return manifests::with_context(tree.manifest, accepted.error());
-  }
-  return std::make_shared<const manifests::VerifiedManifest>(std::move(*verified));
-}
-
-Result<std::shared_ptr<const scanner::ScanPlan>> TreeLoader::make_plan(
-    const TreeConfig& tree, std::shared_ptr<const manifests::VerifiedManifest> manifest) const {
+Result<std::shared_ptr<const scanner::ScanPlan>> make_plan(
+    const std::vector<TreeConfig>& all_trees, const TreeConfig& tree,
+    std::shared_ptr<const manifests::VerifiedManifest> manifest,
+    std::shared_ptr<const manifests::VerifiedManifest> previous) {
   auto plan = std::make_shared<scanner::ScanPlan>();
   plan->manifest = std::move(manifest);
+  plan->previous = std::move(previous);
   plan->root = tree.root;
   plan->report_additions = tree.report_additions;
   auto accounts = scanner::Accounts::load();

@@ -12,18 +12,12 @@
 
 namespace driftd::daemon {
 
-/// From a tree's configuration to what a scan needs: manifest and signatures read once, verified, found to be meant
-/// for this tree; exemptions and accounts. Errors carry the reason that metrics and JSON show.
-struct TreeLoader {
-  const std::vector<TreeConfig>& all_trees;  ///< for nested trees
-  std::size_t manifest_limit;
-
-  [[nodiscard]] manifests::Result<std::shared_ptr<const manifests::VerifiedManifest>> load_manifest(
-      const TreeConfig& tree, const manifests::TrustPolicy& policy, std::int64_t now) const;
-
-  [[nodiscard]] manifests::Result<std::shared_ptr<const scanner::ScanPlan>> make_plan(
-      const TreeConfig& tree, std::shared_ptr<const manifests::VerifiedManifest> manifest) const;
-};
+/// What a scan of `tree` needs beside a manifest: exemptions for its own and other trees' files, and accounts.
+/// `all_trees` tells of nested trees. `previous` may be null, see ScanPlan.
+manifests::Result<std::shared_ptr<const scanner::ScanPlan>> make_plan(
+    const std::vector<TreeConfig>& all_trees, const TreeConfig& tree,
+    std::shared_ptr<const manifests::VerifiedManifest> manifest,
+    std::shared_ptr<const manifests::VerifiedManifest> previous);
 
 /// The policy for one tree from the trust directories.
 manifests::Result<manifests::TrustPolicy> load_policy(const TrustConfig& trust, const TreeConfig& tree);

@@ -5,10 +5,12 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
+#include "daemon/exact_release.hpp"
 #include "daemon/fingerprint.hpp"
 #include "daemon/report.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
+#include "manifests/version.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -27,6 +29,8 @@ constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
 constexpr std::size_t kMostLogged = 20;
+/// A tree that is being put back to another release by hand is not worth a name before it is at rest.
+constexpr auto kBeforeIdentifying = std::chrono::seconds(2);
 
 /// Ten per cent either way, so that a fleet does not scan in step.
 std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
@@ -35,11 +39,27 @@ std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(interval * factor(random));
 }
 
+/// What a manifest and a signature look like that do not belong together yet.
+bool is_torn(const manifests::Error& problem) {
+  using manifests::ErrorCode;
+  return problem.code == ErrorCode::signature || problem.code == ErrorCode::unreadable;
+}
+
+/// A path that a new release changed, and that agrees with it now, was deployed rather than put right.
+bool was_deployed(const Standing& standing, const std::string& path) {
+  if (!standing.previous) return false;
+  const auto entry = [&path](const ManifestPointer& manifest) -> std::optional<manifests::Entry> {
+    const auto at = manifest->manifest().find(path == "." ? std::string_view() : std::string_view(path));
+    return at ? std::optional(manifest->manifest().entry(*at)) : std::nullopt;
+  };
+  return entry(standing.previous) != entry(standing.manifest);
+}
+
 }  // namespace
 
 struct TreeMonitor::Loaded {
   std::string root;
-  Result<TreeState::Manifest> manifest;
+  Standing standing;
   bool reloaded;  ///< because the configuration was
 };
 
@@ -55,6 +75,8 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config)
       state_(std::move(config)),
       poll_timer_(context.io),
       full_timer_(context.io),
+      deploy_timer_(context.io),
+      identify_timer_(context.io),
       settle_timer_(context.io) {}
 
 void TreeMonitor::start() { poll(); }
@@ -63,6 +85,8 @@ void TreeMonitor::stop() {
   stopped_ = true;
   poll_timer_.cancel();
   full_timer_.cancel();
+  deploy_timer_.cancel();
+  identify_timer_.cancel();
   settle_timer_.cancel();
 }
 
@@ -71,7 +95,10 @@ void TreeMonitor::reload() { reload_ = true; }
 void TreeMonitor::poll() {
   const auto config = context_.config;
   context_.workers.look(
-      [config, tree = state_.config()](const std::stop_token&) { return fingerprint(tree, config->trust); },
+      [config, tree = state_.config(), &store = context_.store](const std::stop_token&) {
+        // `trust reset` writes to the store from outside.
+        return fingerprint(tree, config->trust) + "state " + std::to_string(store.version()) + "\n";
+      },
       [weak = weak_from_this()](std::string now) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
@@ -85,14 +112,17 @@ void TreeMonitor::poll() {
 
 void TreeMonitor::load(std::string fingerprint) {
   loading_ = true;
-  const auto config = context_.config;
-  const auto work = [config, tree = state_.config(), reloaded = std::exchange(reload_, false)](const std::stop_token&) {
-    const TreeLoader loader{config->trees, config->limits.manifest_size};
-    const auto policy = load_policy(config->trust, tree);
-    return Loaded{
-        root_fingerprint(tree.root),
-        policy ? loader.load_manifest(tree, *policy, wall_clock()) : Result<TreeState::Manifest>(policy.error()),
-        reloaded};
+  const auto work = [config = context_.config, tree = state_.config(), before = state_.standing(), root = root_,
+                     &store = context_.store, reloaded = std::exchange(reload_, false)](const std::stop_token&) {
+    const std::string now_root = root_fingerprint(tree.root);
+    const bool has_moved = !root.empty() && root != now_root;
+    const StandingInputs inputs{tree,
+                                config->trust,
+                                config->limits.manifest_size,
+                                wall_clock(),
+                                manifests::kRevisionTime,
+                                has_moved ? Arrival::flip : Arrival::in_place};
+    return Loaded{now_root, decide(inputs, before, store), reloaded};
   };
   context_.workers.look(work, [weak = weak_from_this(), fingerprint = std::move(fingerprint)](Loaded loaded) {
     if (const auto self = weak.lock(); self && !self->stopped_) self->on_loaded(std::move(loaded), fingerprint);
@@ -101,7 +131,7 @@ void TreeMonitor::load(std::string fingerprint) {
 
 void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   loading_ = false;
-  const bool may_be_torn = !loaded.manifest && state_.manifest() && !retried_;
+  const bool may_be_torn = loaded.standing.problem && !retried_ && is_torn(*loaded.standing.problem);
   if (may_be_torn) {
     retried_ = true;
     reload_ = reload_ || loaded.reloaded;
@@ -115,27 +145,123 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   root_ = std::move(loaded.root);
   fingerprint_ = std::move(fingerprint);
 
-  const std::string problem = loaded.manifest ? std::string() : loaded.manifest.error().message;
-  const auto offer = state_.offer(std::move(loaded.manifest));
-  const auto& name = state_.config().name;
-  if (offer == TreeState::Offer::refused) {
-    spdlog::error("{}: manifest refused: {}", name, problem.empty() ? "see driftd_manifest_problem" : problem);
-  } else if (offer == TreeState::Offer::taken) {
-    const auto& header = state_.manifest()->header();
-    spdlog::info("{}: release {} (sequence {}, {} entries) is in force", name, escape(header.release), header.sequence,
-                 state_.manifest()->manifest().size());
-  }
+  const std::string told_before = state_.standing().problem ? state_.standing().problem->message : "";
+  const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
+  tell_news(news, told_before);
   if (root_moved) state_.root_changed();
-  if (offer == TreeState::Offer::taken || root_moved) {
+  if (news == TreeState::News::new_release || root_moved) {
     ++generation_;
     pending_ = {};
     plan_.reset();
+    await_deploy_deadline();
     start_full_scan(Pace::free);
   } else if (loaded.reloaded) {
     // The other trees may have changed, and with them what is left out of this one.
     start_full_scan(Pace::free);
   }
   context_.publish();
+}
+
+void TreeMonitor::tell_news(TreeState::News news, const std::string& told_before) const {
+  const auto& name = state_.config().name;
+  const Standing& standing = state_.standing();
+  if (standing.forgetful) {
+    spdlog::error("{}: rollback protection is lost: {}", name, standing.forgetful->message);
+  }
+  if (standing.problem && standing.problem->message != told_before) {
+    spdlog::error("{}: manifest refused: {}", name, standing.problem->message);
+  }
+  if (standing.distrust) spdlog::error("{}: nothing can be called clean: {}", name, standing.distrust->message);
+  if (news == TreeState::News::new_release) {
+    const auto& header = standing.manifest->header();
+    spdlog::info(
+        "{}: release {} (sequence {}, {} entries) is in force{}", name, escape(header.release), header.sequence,
+        standing.manifest->manifest().size(),
+        standing.previous ? ", a deploy from " + escape(standing.previous->header().release) + " is under way" : "");
+  }
+}
+
+void TreeMonitor::await_deploy_deadline() {
+  const auto deadline = state_.deploy_deadline();
+  if (!deadline) return;
+  deploy_timer_.expires_after(*deadline - boot_clock());
+  deploy_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self || error || self->stopped_ || !self->state_.deploy_deadline()) return;
+    const auto changes = self->state_.deploy_timed_out(wall_clock());
+    const auto& standing = self->state_.standing();
+    spdlog::warn("{}: the deploy of {} is stuck: {} paths are still as {} has them", self->state_.config().name,
+                 escape(standing.manifest->header().release), self->state_.drift().pending().size(),
+                 escape(standing.previous->header().release));
+    self->log_changes(changes);
+    self->context_.publish();
+    self->identify_later();
+  });
+}
+
+void TreeMonitor::end_deploy_if_done() {
+  if (!state_.is_deployed()) return;
+  const auto& name = state_.config().name;
+  spdlog::info("{}: the deploy of {} is complete", name, escape(state_.manifest()->header().release));
+  state_.deploy_ended();
+  deploy_timer_.cancel();
+  if (plan_) {
+    auto plan = std::make_shared<scanner::ScanPlan>(*plan_);
+    plan->previous.reset();
+    plan_ = std::move(plan);
+  }
+  context_.workers.look([&store = context_.store, name](const std::stop_token&) { return store.end_transition(name); },
+                        [name](const Result<void>& done) {
+                          if (!done) spdlog::error("{}: {}", name, done.error().message);
+                        });
+}
+
+void TreeMonitor::identify_later() {
+  if (identifying_ || !state_.may_be_another_release()) return;
+  // Each change asks anew, and the look costs what reading the kept manifests does.
+  identify_timer_.expires_after(std::max<Clock::duration>(kBeforeIdentifying, 10 * identify_cost_));
+  identify_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->identify();
+  });
+}
+
+void TreeMonitor::identify() {
+  if (identifying_ || !plan_ || !state_.may_be_another_release()) return;
+  identifying_ = true;
+  scanner::Scope differing;
+  for (const auto& [path, open] : state_.drift().open()) {
+    const auto relative = RelPath::parse(path);
+    relative ? differing.add(*relative) : differing.add_whole();
+  }
+  struct Identified {
+    std::optional<std::string> release;
+    Clock::duration cost;
+  };
+  context_.workers.scan(
+      [config = context_.config, tree = state_.config(), plan = plan_, differing](const std::stop_token& stop) {
+        const auto start = Clock::now();
+        const auto policy = load_policy(config->trust, tree);
+        auto store = StateStore::open_for_reading(config->state_directory);
+        Identified identified{};
+        if (policy && store) {
+          const KeptReleases kept{*store, tree, *policy, config->limits.manifest_size};
+          identified.release = find_exact_release(kept, *plan, differing, config->limits.threads, stop);
+        }
+        identified.cost = Clock::now() - start;
+        return identified;
+      },
+      [weak = weak_from_this(), detected = state_.drift_version()](Identified identified) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        self->identifying_ = false;
+        self->identify_cost_ = identified.cost;
+        if (detected != self->state_.drift_version()) return self->identify_later();
+        if (!identified.release) return;
+        spdlog::warn("{}: the tree is exactly {}, expected {}", self->state_.config().name, escape(*identified.release),
+                     escape(self->state_.manifest()->header().release));
+        self->state_.set_exactly(*identified.release);
+        self->context_.publish();
+      });
 }
 
 void TreeMonitor::start_full_scan(Pace pace) {
@@ -149,11 +275,11 @@ void TreeMonitor::start_full_scan(Pace pace) {
   full_timer_.cancel();
   state_.full_scan_started();
   const auto work = [config = context_.config, tree = state_.config(), manifest = state_.manifest(),
-                     generation = generation_, pace](const std::stop_token& stop) {
+                     previous = state_.standing().previous, generation = generation_,
+                     pace](const std::stop_token& stop) {
     Scanned scanned{generation, nullptr, manifests::Error{}, {}};
     const auto start = Clock::now();
-    const TreeLoader loader{config->trees, config->limits.manifest_size};
-    const auto plan = loader.make_plan(tree, manifest);
+    const auto plan = make_plan(config->trees, tree, manifest, previous);
     if (!plan) return scanned.result = plan.error(), scanned;
     scanned.plan = *plan;
     scanner::ScanOptions options;
@@ -195,6 +321,8 @@ void TreeMonitor::on_full_scan(Scanned scanned) {
     spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified", name, scanned.result->entries,
                  scanned.duration.count(), state_.drift().open().size(), state_.drift().unverified().size());
     log_changes(changes);
+    end_deploy_if_done();
+    identify_later();
     schedule_full_scan(state_.full_interval());
   } else {
     state_.full_scan_failed(scanned.result.error().message);
@@ -269,7 +397,9 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
   if (generation == generation_) {
     if (result) {
       log_changes(state_.rescan_done(*result, wall_clock(), full_scan != 0 && full_scan == full_scan_));
+      end_deploy_if_done();
       context_.publish();
+      identify_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
     } else {
       start_full_scan(Pace::free);
@@ -279,6 +409,11 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
 }
 
 void TreeMonitor::log_changes(const scanner::DriftChanges& changes) const {
+  std::vector<scanner::Finding> resolved;
+  std::vector<scanner::Finding> deployed;
+  for (const scanner::Finding& finding : changes.resolved) {
+    (was_deployed(state_.standing(), finding.path) ? deployed : resolved).push_back(finding);
+  }
   const auto log = [&](const char* what, const std::vector<scanner::Finding>& findings) {
     for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
       spdlog::warn("{}: drift {}: {} {} {}", state_.config().name, what, to_string(findings[i].kind),
@@ -289,7 +424,8 @@ void TreeMonitor::log_changes(const scanner::DriftChanges& changes) const {
     }
   };
   log("opened", changes.opened);
-  log("resolved", changes.resolved);
+  log("resolved", resolved);
+  log("deployed", deployed);
 }
 
 }  // namespace driftd::daemon

@@ -23,6 +23,7 @@ struct MonitorContext {
   boost::asio::io_context& io;
   Workers& workers;
   WatchHub& hub;                         ///< touched in Workers::look only
+  StateStore& store;                     ///< likewise
   std::shared_ptr<const Config> config;  ///< replaced by a reload
   std::function<void()> publish;         ///< something that outputs show has changed
   std::function<void(double)> detected;  ///< seconds from a change event to its published result
@@ -56,6 +57,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void poll();
   void load(std::string fingerprint);
   void on_loaded(Loaded loaded, std::string fingerprint);
+  void tell_news(TreeState::News news, const std::string& told_before) const;
 
   enum class Pace { free, limited };
   void start_full_scan(Pace pace);
@@ -67,6 +69,11 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void start_rescan();
   void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned full_scan,
                  std::chrono::steady_clock::time_point since);
+
+  void await_deploy_deadline();
+  void end_deploy_if_done();
+  void identify_later();
+  void identify();
 
   void log_changes(const scanner::DriftChanges& changes) const;
 
@@ -88,6 +95,11 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   bool again_ = false;  ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::string logged_watch_;
+
+  boost::asio::steady_timer deploy_timer_;
+  boost::asio::steady_timer identify_timer_;
+  bool identifying_ = false;
+  std::chrono::steady_clock::duration identify_cost_{};  ///< of the last time
 
   boost::asio::steady_timer settle_timer_;
   scanner::Scope pending_;

@@ -29,28 +29,66 @@ ManifestInfo info_of(const manifests::VerifiedManifest& manifest, std::int64_t n
 
 }  // namespace
 
-TreeState::Offer TreeState::offer(manifests::Result<Manifest> manifest) {
-  if (manifest && manifest_) {
-    if (auto follows = check_succession(*manifest_, **manifest); !follows) manifest = follows.error();
+TreeState::News TreeState::take(Standing standing, std::int64_t now, BootTime boot_now) {
+  const auto& before = standing_.problem;
+  // The same refusal again is no news.
+  const bool is_new_refusal = standing.problem && (!before || before->message != standing.problem->message);
+  if (is_new_refusal) ++counters_.manifest_rejections;
+
+  const bool is_new = standing.manifest != nullptr && (standing_.manifest == nullptr ||
+                                                       standing_.manifest->identity() != standing.manifest->identity());
+  // A deploy that has been seen to end stays ended, though the store may not have been told yet.
+  if (!is_new) standing.previous = standing_.previous;
+  standing_ = std::move(standing);
+  if (is_new && standing_.previous != nullptr) {
+    // Time may have passed while nothing ran, and a clock may have been set.
+    const std::chrono::seconds passed(std::max<std::int64_t>(0, now - standing_.deploy_since));
+    deadline_ = boot_now + std::max(std::chrono::seconds(0), config_.deploy_window - passed);
+    timed_out_ = deadline_ <= boot_now;
   }
-  if (!manifest) {
-    // The same refusal again is no news.
-    if (!problem_ || problem_->message != manifest.error().message) ++counters_.manifest_rejections;
-    problem_ = manifest.error();
-    return Offer::refused;
-  }
-  problem_.reset();
-  const bool is_same = manifest_ && manifest_->identity() == (*manifest)->identity();
-  manifest_ = std::move(*manifest);
-  if (is_same) return Offer::same;
-  forget_scans();
-  return Offer::taken;
+  if (!is_new) return News::none;
+  exactly_.clear();
+  complete_ = false;
+  newer_ = {};
+  if (standing_.previous == nullptr) forget_scans();
+  return News::new_release;
+}
+
+scanner::Pending TreeState::pending_rule() const {
+  return standing_.previous != nullptr && !timed_out_ ? scanner::Pending::excused : scanner::Pending::drift;
+}
+
+bool TreeState::is_deployed() const {
+  return standing_.previous != nullptr && complete_ && drift_.pending().empty() && drift_.unverified().empty();
+}
+
+void TreeState::deploy_ended() {
+  standing_.previous.reset();
+  timed_out_ = false;
+}
+
+std::optional<TreeState::BootTime> TreeState::deploy_deadline() const {
+  if (!is_excused()) return std::nullopt;
+  return deadline_;
+}
+
+scanner::DriftChanges TreeState::deploy_timed_out(std::int64_t now) {
+  timed_out_ = true;
+  auto changes = drift_.end_excuse(now);
+  count(changes);
+  return changes;
+}
+
+bool TreeState::may_be_another_release() const {
+  const bool is_deploying = is_excused() && !drift_.pending().empty();
+  return complete_ && exactly_.empty() && !is_deploying && !drift_.open().empty() && drift_.unverified().empty();
 }
 
 void TreeState::root_changed() { forget_scans(); }
 
 void TreeState::forget_scans() {
   drift_ = {};
+  exactly_.clear();
   count_totals();
   complete_ = false;
   newer_ = {};
@@ -62,11 +100,19 @@ scanner::DriftChanges TreeState::apply(const scanner::ScanResult& result, const 
                                        std::int64_t now) {
   counters_.hashed_bytes += result.hashed_bytes;
   counters_.hashed_files += result.hashed_files;
-  auto changes = drift_.apply(result, newer, now);
+  auto changes = drift_.apply(result, newer, now, pending_rule());
+  if (!result.findings.empty() || !result.pending.empty() || !changes.resolved.empty()) {
+    exactly_.clear();
+    ++drift_version_;
+  }
+  count(changes);
+  return changes;
+}
+
+void TreeState::count(const scanner::DriftChanges& changes) {
   count_totals();
   counters_.drift_detected += changes.opened.size();
   counters_.drift_resolved += changes.resolved.size();
-  return changes;
 }
 
 void TreeState::count_totals() {
@@ -120,14 +166,18 @@ std::chrono::seconds TreeState::full_interval() const {
 
 std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   std::set<UnknownReason> reasons;
-  if (!manifest_) {
-    const bool revoked = problem_ && problem_->code == ErrorCode::revoked;
+  const auto& distrust = standing_.distrust;
+  const auto is_revoked = [](const std::optional<manifests::Error>& error) {
+    return error && error->code == ErrorCode::revoked;
+  };
+  if (standing_.manifest == nullptr) {
+    const bool revoked = is_revoked(distrust) || is_revoked(standing_.problem);
     reasons.insert(revoked ? UnknownReason::key_revoked : UnknownReason::manifest);
     return reasons;
   }
   // Keys that no longer count, or cannot be established, take the manifest in force with them.
-  if (problem_ && problem_->code == ErrorCode::revoked) reasons.insert(UnknownReason::key_revoked);
-  if (problem_ && problem_->code == ErrorCode::trust) reasons.insert(UnknownReason::manifest);
+  if (distrust) reasons.insert(is_revoked(distrust) ? UnknownReason::key_revoked : UnknownReason::manifest);
+  if (is_excused() && (!complete_ || !drift_.pending().empty())) reasons.insert(UnknownReason::deploying);
   if (!complete_) reasons.insert(UnknownReason::scanning);
   if (!drift_.unverified().empty()) reasons.insert(UnknownReason::unverified);
   if (complete_ && boot_now - last_complete_ > 2 * full_interval()) reasons.insert(UnknownReason::overdue);
@@ -139,9 +189,14 @@ TreeSnapshot TreeState::snapshot(std::int64_t now, BootTime boot_now) const {
   snapshot.name = config_.name;
   snapshot.labels = config_.labels;
   snapshot.unknown = unknown_reasons(boot_now);
-  if (manifest_) snapshot.manifest = info_of(*manifest_, now);
-  snapshot.manifest_problem = problem_;
+  if (standing_.manifest != nullptr) snapshot.manifest = info_of(*standing_.manifest, now);
+  snapshot.manifest_problem = standing_.problem;
+  snapshot.deploy_in_progress = is_excused();
+  snapshot.deploy_pending = drift_.pending().size();
+  snapshot.clock_suspect = standing_.clock_suspect;
+  snapshot.exactly = exactly_;
   snapshot.drift = totals_.drift;
+  if (!exactly_.empty()) snapshot.drift = {{scanner::DriftKind::modified, 1}};
   snapshot.unverified = totals_.unverified;
   snapshot.oldest_open_drift = totals_.oldest_open_drift;
   snapshot.full = full_;

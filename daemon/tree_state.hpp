@@ -3,13 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "daemon/config.hpp"
 #include "daemon/snapshot.hpp"
+#include "daemon/standing.hpp"
 #include "manifests/trust.hpp"
 #include "scanner/drift_set.hpp"
 #include "scanner/scan.hpp"
@@ -19,19 +19,33 @@ namespace driftd::daemon {
 /// What is known of one tree, and the rules by which results change it: no clock, no threads, no files.
 class TreeState {
  public:
-  using Manifest = std::shared_ptr<const manifests::VerifiedManifest>;
   using BootTime = std::chrono::nanoseconds;  ///< CLOCK_BOOTTIME
 
   explicit TreeState(TreeConfig config) : config_(std::move(config)) {}
 
-  enum class Offer { taken, same, refused };
+  enum class News { none, new_release };
 
-  /// A manifest that was read from disk, or why there is none. Refusing it leaves the one in force, and all that is
-  /// known of the tree, as it was; the refusal shows. A new one makes all that was known void.
-  Offer offer(manifests::Result<Manifest> manifest);
+  /// What was decided about the manifest. A new one makes the scans void: what was known goes where the root is
+  /// another, and has to be confirmed by a full scan where the tree is changed in place.
+  News take(Standing standing, std::int64_t now, BootTime boot_now);
 
   /// The root leads somewhere else now: all that was known is void.
   void root_changed();
+
+  /// Every path has been seen to be the new release, or to be wrong in another way: there is nothing more to excuse.
+  [[nodiscard]] bool is_deployed() const;
+  void deploy_ended();
+  /// While a deploy is under way: when its time is over.
+  [[nodiscard]] std::optional<BootTime> deploy_deadline() const;
+  /// That time has come: what is still pending is drift.
+  scanner::DriftChanges deploy_timed_out(std::int64_t now);
+
+  /// The tree is another release as a whole. Holds until a scan finds anything new.
+  void set_exactly(std::string release) { exactly_ = std::move(release); }
+  /// Whether that is worth looking into: everything is known, and something is wrong.
+  [[nodiscard]] bool may_be_another_release() const;
+  /// Changes with everything that a scan finds.
+  [[nodiscard]] std::uint64_t drift_version() const { return drift_version_; }
 
   /// A full scan begins or ends. `failed` results make the tree unknown until one succeeds.
   void full_scan_started();
@@ -47,7 +61,8 @@ class TreeState {
   void set_watching(bool events) { watching_events_ = events; }
 
   [[nodiscard]] const TreeConfig& config() const { return config_; }
-  [[nodiscard]] const Manifest& manifest() const { return manifest_; }
+  [[nodiscard]] const Standing& standing() const { return standing_; }
+  [[nodiscard]] const ManifestPointer& manifest() const { return standing_.manifest; }
   [[nodiscard]] const scanner::DriftSet& drift() const { return drift_; }
   [[nodiscard]] const std::string& scan_failure() const { return scan_failure_; }
   [[nodiscard]] bool watching_events() const { return watching_events_; }
@@ -57,12 +72,19 @@ class TreeState {
  private:
   void forget_scans();
   void count_totals();
+  void count(const scanner::DriftChanges& changes);
   [[nodiscard]] std::set<UnknownReason> unknown_reasons(BootTime boot_now) const;
   scanner::DriftChanges apply(const scanner::ScanResult& result, const scanner::Scope& newer, std::int64_t now);
 
+  [[nodiscard]] scanner::Pending pending_rule() const;
+  [[nodiscard]] bool is_excused() const { return pending_rule() == scanner::Pending::excused; }
+
   TreeConfig config_;
-  Manifest manifest_;
-  std::optional<manifests::Error> problem_;
+  Standing standing_;
+  BootTime deadline_{};  ///< of the deploy that is under way
+  bool timed_out_ = false;
+  std::string exactly_;
+  std::uint64_t drift_version_ = 0;
   scanner::DriftSet drift_;
   bool complete_ = false;  ///< a full scan of what is there now has been done
   std::string scan_failure_;

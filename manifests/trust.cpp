@@ -82,7 +82,7 @@ Result<VerifiedManifest> VerifiedManifest::verify(const SignedBytes& input, cons
   return VerifiedManifest(std::move(read->manifest), read->content, std::move(*signers), message);
 }
 
-Result<void> check_scope(const Header& header, const Scope& scope, std::int64_t now) {
+Result<void> check_scope(const Header& header, const Scope& scope) {
   if (header.name != scope.name) {
     return Error{ErrorCode::scope,
                  "is for '" + header.name + "', this tree takes '" + escape(scope.name) + "' (see manifest_name)"};
@@ -97,22 +97,12 @@ Result<void> check_scope(const Header& header, const Scope& scope, std::int64_t 
     return Error{ErrorCode::replay, "sequence " + std::to_string(header.sequence) +
                                         " is below this tree's min_sequence " + std::to_string(scope.min_sequence)};
   }
-  if (header.created > now + kMaxClockSkew) {
-    return Error{ErrorCode::future, "was created more than a day ahead of this host's clock; check the clock"};
-  }
   return {};
 }
 
-Result<void> check_succession(const VerifiedManifest& current, const VerifiedManifest& next) {
-  const std::uint64_t accepted = current.header().sequence;
-  const std::uint64_t offered = next.header().sequence;
-  if (offered < accepted) {
-    return Error{ErrorCode::replay, "sequence " + std::to_string(offered) + " is older than " +
-                                        std::to_string(accepted) + ", which was accepted before"};
-  }
-  if (offered == accepted && next.identity() != current.identity()) {
-    return Error{ErrorCode::equivocation,
-                 "sequence " + std::to_string(offered) + " was accepted before with other bytes"};
+Result<void> check_creation(const Header& header, std::int64_t now) {
+  if (header.created > now + kMaxClockSkew) {
+    return Error{ErrorCode::future, "was created more than a day ahead of this host's clock; check the clock"};
   }
   return {};
 }

@@ -22,6 +22,8 @@ struct TrustPolicy {
   /// Keys that counted once. Only to name the reason of a refusal; a key in both lists does not count.
   std::vector<minisign::PublicKey> revoked;
   unsigned threshold = 1;
+  /// All ids that are revoked, also of keys whose file is gone. What was accepted by one of them no longer counts.
+  std::vector<minisign::KeyId> revoked_ids{};
 };
 
 /// A manifest file as read, with all signature files found beside it.
@@ -63,12 +65,11 @@ struct Scope {
   std::uint64_t min_sequence = 0;
 };
 
-/// Scope and time rules: `scope`, `replay` below the floor, `future` where created more than a day ahead of `now`.
-/// Being expired is no refusal here: it makes a manifest stale, and checking goes on.
-Result<void> check_scope(const Header& header, const Scope& scope, std::int64_t now);
+/// `scope`, or `replay` below the floor.
+Result<void> check_scope(const Header& header, const Scope& scope);
 
-/// May `next` follow `current`? A lower sequence is a `replay`, an equal one with other bytes `equivocation`.
-Result<void> check_succession(const VerifiedManifest& current, const VerifiedManifest& next);
+/// `future` where created more than a day ahead of `now`, in seconds since 1970.
+Result<void> check_creation(const Header& header, std::int64_t now);
 
 bool is_expired(const Header& header, std::int64_t now);
 

@@ -119,6 +119,7 @@ Result<TrustStore> load_trust_store(const std::vector<std::string>& directories)
     if (auto done = gather(directory, gathered); !done) return done.error();
   }
   TrustStore store;
+  store.revoked_ids = gathered.revoked;
   std::set<PublicBytes> revoked;
   for (const NamedKey& key : gathered.keys) {
     const bool has_revoked_id =
@@ -138,6 +139,7 @@ Result<TrustStore> load_trust_store(const std::vector<std::string>& directories)
 Result<TrustPolicy> TrustStore::policy(const std::vector<std::string>& names, unsigned threshold) const {
   TrustPolicy policy;
   policy.threshold = threshold;
+  policy.revoked_ids = revoked_ids;
   for (const NamedKey& key : revoked) policy.revoked.push_back(key.key);
   for (const std::string& name : names) {
     const auto has_name = [&](const NamedKey& key) { return key.name == name; };

@@ -19,6 +19,7 @@ struct NamedKey {
 struct TrustStore {
   std::vector<NamedKey> keys;
   std::vector<NamedKey> revoked;
+  std::vector<minisign::KeyId> revoked_ids{};  ///< as listed, whether or not there is a file with that key
 
   /// The policy for a tree. `names` narrows the keys to those; empty means all. A name that no directory has is an
   /// error, and so is a policy that could not be met even with the revoked keys; where revoking made it so, refusing

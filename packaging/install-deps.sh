@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(g++ meson ninja-build pkg-config git
-       libboost1.81-dev libboost-json1.81-dev libcli11-dev libfmt-dev librust-blake3-dev libsodium-dev libspdlog-dev
+       libboost1.81-dev libboost-json1.81-dev libcli11-dev libfmt-dev librust-blake3-dev libsodium-dev libspdlog-dev libsqlite3-dev
        libssl-dev libsystemd-dev libyaml-cpp-dev prometheus-cpp-dev)
 test=("${build[@]}" acl attr ccache clang-format curl doctest-dev libcap2-bin minisign mtree-netbsd prometheus
       prometheus-alertmanager python3 python3-pytest rsync shellcheck systemd vim-tiny)

@@ -67,6 +67,7 @@ chmod_trust=(chmod go-w trust.d trust.d/release.pub)
 port=9747
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
 cat >driftd.yaml <<YAML
+state_directory: $demo/state
 trees:
   - name: app
     root: $demo/app

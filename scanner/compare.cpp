@@ -165,6 +165,16 @@ Finding added(const Observed& observed) {
   return finding;
 }
 
+Finding other_release(const std::string& expected, const std::string& actual) {
+  Finding finding;
+  finding.path = ".";
+  finding.kind = DriftKind::modified;
+  finding.changes.add(Change::release);
+  finding.expected.release = expected;
+  finding.actual.release = actual;
+  return finding;
+}
+
 Finding missing(const Manifest& manifest, EntryIndex entry) {
   Finding finding;
   finding.kind = DriftKind::missing;

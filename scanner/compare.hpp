@@ -36,6 +36,9 @@ bool can_be_own_manifest(const Observed& observed);
 /// The finding for a path that nothing in the manifest allows.
 Finding added(const Observed& observed);
 
+/// The one finding for a tree that is another release as a whole; `path` is the root.
+Finding other_release(const std::string& expected, const std::string& actual);
+
 /// The finding for an entry that should be there and is not; `below` is set for a directory.
 Finding missing(const manifests::Manifest& manifest, manifests::EntryIndex entry);
 

@@ -31,29 +31,46 @@ Scope paths_of(const std::vector<Unverified>& unverified) {
 
 }  // namespace
 
-DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::int64_t now) {
+DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::int64_t now, Pending pending) {
+  std::vector<const Finding*> found;
+  for (const Finding& finding : result.findings) found.push_back(&finding);
+  if (pending == Pending::drift) {
+    for (const Finding& finding : result.pending) found.push_back(&finding);
+  }
   DriftChanges changes;
-  std::set<std::string_view> found;
-  for (const Finding& finding : result.findings) found.insert(finding.path);
+  std::set<std::string_view> found_paths;
+  for (const Finding* finding : found) found_paths.insert(finding->path);
   const Scope not_seen = paths_of(result.unverified);
   for_each_in(open_, result.scope, [&](auto at) {
-    if (found.contains(at->first) || newer.covers(at->first) || not_seen.covers(at->first)) return std::next(at);
+    if (found_paths.contains(at->first) || newer.covers(at->first) || not_seen.covers(at->first)) return std::next(at);
     changes.resolved.push_back(std::move(at->second.finding));
     return open_.erase(at);
   });
-  for (const Finding& finding : result.findings) {
-    if (newer.covers(finding.path)) continue;
-    const auto [at, fresh] = open_.try_emplace(finding.path, OpenDrift{finding, now});
+  for (const Finding* finding : found) {
+    if (newer.covers(finding->path)) continue;
+    const auto [at, fresh] = open_.try_emplace(finding->path, OpenDrift{*finding, now});
     if (fresh) {
-      changes.opened.push_back(finding);
+      changes.opened.push_back(*finding);
     } else {
-      at->second.finding = finding;
+      at->second.finding = *finding;
     }
   }
-  for_each_in(unverified_, result.scope,
-              [&](auto at) { return newer.covers(at->first) ? std::next(at) : unverified_.erase(at); });
-  for (const Unverified& one : result.unverified) {
-    if (!newer.covers(one.path)) unverified_.insert_or_assign(one.path, one);
+  const auto replace = [&](auto& known, const auto& seen) {
+    for_each_in(known, result.scope,
+                [&](auto at) { return newer.covers(at->first) ? std::next(at) : known.erase(at); });
+    for (const auto& one : seen) {
+      if (!newer.covers(one.path)) known.insert_or_assign(one.path, one);
+    }
+  };
+  replace(unverified_, result.unverified);
+  replace(pending_, result.pending);
+  return changes;
+}
+
+DriftChanges DriftSet::end_excuse(std::int64_t now) {
+  DriftChanges changes;
+  for (const auto& [path, finding] : pending_) {
+    if (open_.try_emplace(path, OpenDrift{finding, now}).second) changes.opened.push_back(finding);
   }
   return changes;
 }
@@ -66,7 +83,7 @@ std::size_t DriftSet::count(DriftKind kind) const {
 std::string DriftSet::rescan_path(const std::string& path) const {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     const std::string above = path.substr(0, slash);
-    if (open_.contains(above) || unverified_.contains(above)) return above;
+    if (open_.contains(above) || unverified_.contains(above) || pending_.contains(above)) return above;
   }
   return path;
 }

@@ -23,23 +23,33 @@ struct DriftChanges {
   std::vector<Finding> resolved;  ///< paths whose drift is gone, as they were last seen
 };
 
+/// Paths that are still as the release before has them: excused while a deploy is under way, drift after that.
+enum class Pending { excused, drift };
+
 /// All that is known to be wrong with a tree, kept up to date by scans of any scope.
 class DriftSet {
  public:
   /// Takes over what `result` says about its scope, and nothing beyond. Paths in `newer` were looked at by a later
   /// scan already, which stays in force. A path that could not be verified keeps the drift it had: not seeing a
   /// difference is no proof that it is gone.
-  DriftChanges apply(const ScanResult& result, const Scope& newer, std::int64_t now);
+  DriftChanges apply(const ScanResult& result, const Scope& newer, std::int64_t now,
+                     Pending pending = Pending::excused);
+
+  /// The time that a deploy had is over: what is pending is drift from now on.
+  DriftChanges end_excuse(std::int64_t now);
 
   [[nodiscard]] const std::map<std::string, OpenDrift>& open() const { return open_; }
   [[nodiscard]] const std::map<std::string, Unverified>& unverified() const { return unverified_; }
+  /// Whether they are excused or not.
+  [[nodiscard]] const std::map<std::string, Finding>& pending() const { return pending_; }
   [[nodiscard]] std::size_t count(DriftKind kind) const;
 
-  /// The path to look at again for a change at `path`: itself, or the open finding above it, which the change may end.
+  /// The path to look at again for a change at `path`: itself, or the finding above it, which the change may end.
   [[nodiscard]] std::string rescan_path(const std::string& path) const;
 
  private:
   std::map<std::string, OpenDrift> open_;
+  std::map<std::string, Finding> pending_;
   std::map<std::string, Unverified> unverified_;
 };
 

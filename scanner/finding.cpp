@@ -27,6 +27,7 @@ std::string_view to_string(Change change) {
     case Change::group: return "group";
     case Change::capability: return "capability";
     case Change::acl: return "acl";
+    case Change::release: return "release";
   }
   std::abort();
 }

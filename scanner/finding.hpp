@@ -20,10 +20,10 @@ inline constexpr std::array kAllDriftKinds = {DriftKind::modified, DriftKind::mi
 std::string_view to_string(DriftKind kind);
 
 /// All that differs at a path.
-enum class Change : std::uint8_t { type, content, size, target, mode, owner, group, capability, acl };
-inline constexpr std::array kAllChanges = {Change::type,   Change::content,    Change::size,
-                                           Change::target, Change::mode,       Change::owner,
-                                           Change::group,  Change::capability, Change::acl};
+enum class Change : std::uint8_t { type, content, size, target, mode, owner, group, capability, acl, release };
+inline constexpr std::array kAllChanges = {Change::type, Change::content, Change::size,  Change::target,
+                                           Change::mode, Change::owner,   Change::group, Change::capability,
+                                           Change::acl,  Change::release};
 std::string_view to_string(Change change);
 
 class Changes {
@@ -52,6 +52,7 @@ struct Facts {
   std::optional<std::string> target;
   std::optional<std::string> capability;
   std::optional<manifests::Digest> acl;
+  std::optional<std::string> release;  ///< of a tree that is another release as a whole
 
   friend bool operator==(const Facts&, const Facts&) = default;
 };

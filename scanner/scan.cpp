@@ -7,6 +7,7 @@
 #include <exception>
 #include <thread>
 
+#include "scanner/deploy.hpp"
 #include "scanner/observe.hpp"
 #include "scanner/scan_worker.hpp"
 
@@ -15,6 +16,7 @@ namespace {
 
 using manifests::Error;
 using manifests::ErrorCode;
+using manifests::Manifest;
 using manifests::Result;
 
 /// Runs the workers, the first of them on this thread; a worker's exception reaches the caller.
@@ -73,14 +75,14 @@ std::uint64_t entries_in(const manifests::Manifest& manifest, const Scope& scope
 
 }  // namespace
 
-Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
-                        const std::stop_token& stop) {
+Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, const Scope& scope,
+                                const ScanOptions& options, const std::stop_token& stop) {
   const manifests::UniqueFd root(::open(plan.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return manifests::system_error(plan.root, errno);
   const auto mount = mount_of(root.get());
   if (!mount) return manifests::system_error(plan.root, errno);
 
-  SharedScan shared{plan, plan.manifest->manifest(), options, root.get(), *mount, stop, {}};
+  SharedScan shared{plan, manifest, options, root.get(), *mount, stop, {}};
   std::vector<std::unique_ptr<ScanWorker>> workers;
   workers.push_back(std::make_unique<ScanWorker>(shared));
   scope.is_whole() ? workers.front()->seed_whole() : workers.front()->seed_paths(scope);
@@ -97,6 +99,23 @@ Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOpti
                                     std::to_string(expected) + " entries were judged; please report this"};
   }
   return result;
+}
+
+Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
+                        const std::stop_token& stop) {
+  auto result = scan_against(plan.manifest->manifest(), plan, scope, options, stop);
+  if (!result || !plan.previous) return result;
+  if (auto divided = set_pending_apart(plan, options, stop, *result); !divided) return divided.error();
+  return result;
+}
+
+Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPlan& plan, const Scope& differing,
+                        const ScanOptions& options, const std::stop_token& stop) {
+  Scope scope = differing_paths(plan.manifest->manifest(), release.manifest());
+  scope.add_all(differing);
+  const auto result = scan_against(release.manifest(), plan, scope, options, stop);
+  if (!result) return result.error();
+  return result->findings.empty() && result->unverified.empty();
 }
 
 }  // namespace driftd::scanner

@@ -19,6 +19,8 @@ namespace driftd::scanner {
 /// What to check against what. Immutable while scans run.
 struct ScanPlan {
   std::shared_ptr<const manifests::VerifiedManifest> manifest;
+  /// While a deploy changes the tree in place: the release that it comes from. Null otherwise.
+  std::shared_ptr<const manifests::VerifiedManifest> previous;
   std::string root;  ///< may be a link; what it leads to is the tree
   Exemptions exemptions;
   Accounts accounts;
@@ -35,6 +37,7 @@ struct ScanResult {
   /// there is nothing to say but that.
   Scope scope;
   std::vector<Finding> findings;       ///< sorted by path, one a path
+  std::vector<Finding> pending;        ///< likewise: differ from the plan's manifest as the previous one has them
   std::vector<Unverified> unverified;  ///< likewise
   std::uint64_t entries = 0;           ///< manifest entries in scope, each judged
   std::uint64_t unchecked = 0;         ///< paths seen that a mutable rule leaves unchecked
@@ -43,9 +46,14 @@ struct ScanResult {
 };
 
 /// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it
-/// agrees, it is in `findings`, or it is in `unverified` (itself or by a directory above). Fails (`io`) only where the
-/// root itself cannot be opened, or a stop was requested; a failed scan says nothing about the tree.
+/// agrees, it is in `findings` or in `pending`, or it is in `unverified` (itself or by a directory above). Fails (`io`)
+/// only where the root itself cannot be opened, or a stop was requested; a failed scan says nothing about the tree.
 manifests::Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
                                    const std::stop_token& stop);
+
+/// Is the tree, at all paths at once, what `release` lists? `differing` holds every path at which the tree is known to
+/// differ from the plan's manifest; what else differs between the two manifests is looked at too, and nothing more.
+manifests::Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPlan& plan,
+                                   const Scope& differing, const ScanOptions& options, const std::stop_token& stop);
 
 }  // namespace driftd::scanner

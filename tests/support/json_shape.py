@@ -14,7 +14,7 @@ from support.safe_output import escaped
 Shape = Callable[[Any, str], None]
 
 KINDS = {"modified", "missing", "added", "type", "metadata", "target"}
-CHANGES = {"type", "content", "size", "target", "mode", "owner", "group", "capability", "acl"}
+CHANGES = {"type", "content", "size", "target", "mode", "owner", "group", "capability", "acl", "release"}
 UNVERIFIED_REASONS = {"permission", "unstable", "mount", "io", "stalled", "limit"}
 TYPES = {"file", "directory", "symlink", "fifo", "socket", "character device", "block device"}
 
@@ -102,6 +102,7 @@ FACTS = record(
         "target_base64": text(BASE64),
         "capability_base64": text(BASE64),
         "acl": DIGEST,
+        "release": text(),
     },
 )
 RAW_PATH = {"path_base64": text(BASE64)}
@@ -142,7 +143,14 @@ TREE = record(
         "drift": array(FINDING),
         "unverified": array(UNVERIFIED),
     },
-    {"problems": array(PROBLEM), "partial": truth},
+    {
+        "problems": array(PROBLEM),
+        "partial": truth,
+        "deploying_from": nullable(text()),
+        "pending": array(FINDING),
+        "replay_checked": truth,
+        "trust_reset": nullable(record({"at": TIMESTAMP, "reason": text()})),
+    },
 )
 DOCUMENT = record(
     {"version": exactly(1), "host": text(), "verdict": VERDICT, "checked_at": TIMESTAMP, "trees": array(TREE)},
@@ -169,7 +177,9 @@ def _check_finding(finding: dict[str, Any]) -> None:
         assert expected["type"] != actual["type"], what
     if kind == "target":
         assert "target" in changes and expected["target"] != actual["target"], what
-    if kind == "modified":
+    if changes == ["release"]:
+        assert finding["path"] == "." and expected["release"] != actual["release"], what
+    elif kind == "modified":
         assert "content" in changes and expected["blake3"] != actual["blake3"], what
         assert ("size" in changes) == (expected.get("size") != actual.get("size")), what
         assert (actual["blake3"] is None) == ("size" in changes), f"{what}: content is read where the size is right"
@@ -183,11 +193,14 @@ def _verdict(drift: bool, unknown: bool) -> str:
 
 
 def _check_tree(tree: dict[str, Any]) -> None:
-    for finding in tree["drift"]:
+    pending = tree.get("pending", [])
+    assert (tree.get("deploying_from") is not None) or not pending, "pending paths without a deploy"
+    for finding in tree["drift"] + pending:
         _check_finding(finding)
-    paths = [raw_path(item) for item in tree["drift"] + tree["unverified"]]
+    paths = [raw_path(item) for item in tree["drift"] + pending + tree["unverified"]]
     assert len(set(paths)) == len(paths), f"a path twice: {sorted(paths)}"
-    wanted = _verdict(bool(tree["drift"]), bool(tree["unverified"] or tree.get("problems")) or tree["manifest"] is None)
+    unestablished = bool(tree["unverified"] or pending or tree.get("problems")) or tree["manifest"] is None
+    wanted = _verdict(bool(tree["drift"]), unestablished)
     assert tree["verdict"] == wanted, f"verdict {tree['verdict']} of tree {tree['name']}, which is {wanted}"
 
 

@@ -75,7 +75,7 @@ TEST_CASE("no path of a tree, and no message that may hold one, gets onto the pa
   CHECK(metrics_page(sample_snapshot()).find("/srv") == std::string::npos);
 }
 
-TEST_CASE("the number of series stays within its bounds: 50 a tree, 40 a daemon") {
+TEST_CASE("the number of series stays within its bounds: 50 a tree, 40 a daemon, a few more while much is wrong") {
   std::map<std::string, int> of_tree;
   int of_daemon = 0;
   for (const auto& [name, labels] : series_of(metrics_page(sample_snapshot()))) {
@@ -87,7 +87,8 @@ TEST_CASE("the number of series stays within its bounds: 50 a tree, 40 a daemon"
   CHECK(of_tree.size() == 2);
   for (const auto& [tree, count] : of_tree) {
     CAPTURE(tree);
-    CHECK(count <= 50);
+    // What is there from the start, and what lasts only as long as its cause.
+    CHECK(count <= (tree == "fresh" ? 50 : 60));
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
+#include "scanner/compare.hpp"
 #include "tests/unit/support/golden.hpp"
 #include "tests/unit/support/make_release.hpp"
 
@@ -51,6 +52,7 @@ TreeReport tree_of(std::vector<Finding> findings, std::vector<Unverified> unveri
   tree.scan->hashed_bytes = 181'203'344;
   tree.scan->findings = std::move(findings);
   tree.scan->unverified = std::move(unverified);
+  tree.replay_unchecked = "nothing is remembered";
   return tree;
 }
 
@@ -181,8 +183,30 @@ TEST_CASE("JSON gives every path back exactly") {
 TEST_CASE("a clean tree is a line that says so") {
   TreeReport tree = tree_of({});
   CHECK(steady(human_report(report_of({tree}), Colour::none)) ==
-        "myapp  v103  signed by KEYIDKEY on 2025-11-21  CLEAN  12034 entries, 0.41 s\nreplay not checked\n");
+        "myapp  v103  signed by KEYIDKEY on 2025-11-21  CLEAN  12034 entries, 0.41 s\nreplay not checked: nothing is "
+        "remembered\n");
   CHECK(holds(human_report(report_of({tree}), Colour::ansi), "\x1b[32mCLEAN\x1b[0m"));
+}
+
+TEST_CASE("a deploy that is under way, a reset of trust, and another release as a whole show") {
+  TreeReport tree = tree_of({});
+  tree.deploying_from = "v102";
+  tree.scan->pending = {finding("a", DriftKind::modified, {Change::content}), finding("b", DriftKind::missing)};
+  tree.replay_unchecked.clear();
+  tree.trust_reset = {{kNow - 5, "v103 was \x1b[31m a mistake"}};
+  CHECK(steady(human_report(report_of({tree}), Colour::none)) ==
+        "myapp  v103  signed by KEYIDKEY on 2025-11-21  UNKNOWN  12034 entries, 0.41 s\n"
+        "  pending    2 paths still as v102 has them: a deploy is under way\n"
+        "myapp: trust was reset on 2025-11-22: v103 was \\x1b[31m a mistake\n"
+        "Next: wait for the deploy, then run this again; --strict calls what is pending drift\n");
+  const auto document = boost::json::parse(json_report(report_of({tree})));
+  CHECK(document.at("verdict").as_string() == "unknown");
+  CHECK(document.at("replay_checked").as_bool());
+  CHECK(document.at("trees").at(0).at("deploying_from").as_string() == "v102");
+  CHECK(document.at("trees").at(0).at("pending").as_array().size() == 2);
+
+  const TreeReport other = tree_of({driftd::scanner::other_release("v103", "v102")});
+  CHECK(holds(human_report(report_of({other}), Colour::none), "  modified  .  is exactly v102, expected v103\n"));
 }
 
 TEST_CASE("an expired manifest shows, for people and in JSON, and does not change the verdict") {

@@ -21,7 +21,7 @@ using driftd::scanner::UnverifiedReason;
 using driftd::test::file_entry;
 using driftd::test::header_of;
 using driftd::test::make_release;
-using Offer = TreeState::Offer;
+using News = TreeState::News;
 using namespace std::chrono_literals;
 
 namespace {
@@ -54,8 +54,25 @@ ScanResult found(Scope scope, const std::vector<std::string>& paths, const std::
   return result;
 }
 
-TreeState::Manifest release(std::uint64_t sequence, const std::string& content = "x") {
+ManifestPointer release(std::uint64_t sequence, const std::string& content = "x") {
   return make_release({{"file", file_entry(content)}}, header_of("v" + std::to_string(sequence), sequence));
+}
+
+/// In force from now on. `previous`: by a deploy in place that began at `since`.
+News take(TreeState& state, ManifestPointer manifest, ManifestPointer previous = nullptr, std::int64_t since = kNow) {
+  Standing standing;
+  standing.manifest = std::move(manifest);
+  standing.previous = std::move(previous);
+  standing.deploy_since = since;
+  return state.take(standing, kNow, kBoot);
+}
+
+/// What is in force stays; what lies on disk is refused.
+News refuse(TreeState& state, Error problem, std::optional<Error> distrust = {}) {
+  Standing standing = state.standing();
+  standing.problem = std::move(problem);
+  standing.distrust = std::move(distrust);
+  return state.take(standing, kNow, kBoot);
 }
 
 void scan_whole(TreeState& state, const std::vector<std::string>& paths, std::int64_t now = kNow,
@@ -81,7 +98,7 @@ TEST_CASE("from nothing to clean") {
   TreeState state(config());
   CHECK(look(state).unknown == Reasons{UnknownReason::manifest});
   CHECK_FALSE(look(state).manifest);
-  CHECK(state.offer(release(1)) == Offer::taken);
+  CHECK(take(state, release(1)) == News::new_release);
   CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
   state.full_scan_started();
   CHECK(look(state).verdict() == Verdict::unknown);
@@ -104,7 +121,7 @@ TEST_CASE("what is in force is told of") {
   header = driftd::test::with_globs(header, {"tmp/**", "log/*"});
   TreeState state(config());
   const auto manifest = make_release({{"file", file_entry("x")}}, header);
-  state.offer(manifest);
+  take(state, manifest);
   const ManifestInfo info = look(state).manifest.value();
   CHECK(info.release == "v7");
   CHECK(info.sequence == 7);
@@ -123,7 +140,7 @@ TEST_CASE("an expired manifest goes on being checked against") {
   auto header = header_of();
   header.expires = kNow - 1000;
   TreeState state(config());
-  state.offer(make_release({}, header));
+  take(state, make_release({}, header));
   scan_whole(state, {});
   CHECK(look(state).manifest->expired);
   CHECK(look(state).verdict() == Verdict::clean);
@@ -134,18 +151,18 @@ TEST_CASE("an expired manifest goes on being checked against") {
 TEST_CASE("the same bytes again change nothing") {
   TreeState state(config());
   const auto manifest = release(1);
-  state.offer(manifest);
+  take(state, manifest);
   scan_whole(state, {"a"});
-  CHECK(state.offer(manifest) == Offer::same);
+  CHECK(take(state, manifest) == News::none);
   CHECK(open_paths(state) == Paths{"a"});
   CHECK(look(state).unknown.empty());
 }
 
 TEST_CASE("a new release makes all that was known void") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   scan_whole(state, {"a"});
-  CHECK(state.offer(release(2)) == Offer::taken);
+  CHECK(take(state, release(2)) == News::new_release);
   CHECK(open_paths(state).empty());
   CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
   CHECK(look(state).manifest->release == "v2");
@@ -154,72 +171,194 @@ TEST_CASE("a new release makes all that was known void") {
 
 TEST_CASE("a refusal shows, and leaves what is in force and all that is known") {
   TreeState state(config());
-  state.offer(release(5));
+  take(state, release(5));
   scan_whole(state, {"a"});
-  struct Case {
-    driftd::manifests::Result<TreeState::Manifest> offered;
-    ErrorCode code;
-  };
-  for (const Case& one : {
-           Case{release(4), ErrorCode::replay},
-           Case{release(5, "y"), ErrorCode::equivocation},
-           Case{Error{ErrorCode::signature, "no good signature"}, ErrorCode::signature},
-           Case{Error{ErrorCode::unreadable, "gone"}, ErrorCode::unreadable},
-           Case{Error{ErrorCode::scope, "staging"}, ErrorCode::scope},
-       }) {
-    CAPTURE(to_string(one.code));
+  for (const ErrorCode code : {ErrorCode::replay, ErrorCode::equivocation, ErrorCode::signature, ErrorCode::unreadable,
+                               ErrorCode::scope, ErrorCode::expired, ErrorCode::revoked}) {
+    CAPTURE(to_string(code));
     const auto rejections = look(state).counters.manifest_rejections;
-    CHECK(state.offer(one.offered) == Offer::refused);
+    const Error problem{code, "because of " + std::string(to_string(code))};
+    CHECK(refuse(state, problem) == News::none);
     const TreeSnapshot snapshot = look(state);
     REQUIRE(snapshot.manifest_problem);
-    CHECK(snapshot.manifest_problem->code == one.code);
+    CHECK(snapshot.manifest_problem->code == code);
     CHECK(snapshot.manifest->sequence == 5);
     CHECK(snapshot.unknown.empty());
     CHECK(open_paths(state) == Paths{"a"});
     CHECK(snapshot.counters.manifest_rejections == rejections + 1);
     // Read again every second, it is no news.
-    state.offer(one.offered);
+    refuse(state, problem);
     CHECK(look(state).counters.manifest_rejections == rejections + 1);
   }
-  CHECK(state.offer(release(6)) == Offer::taken);
+  CHECK(take(state, release(6)) == News::new_release);
   CHECK_FALSE(look(state).manifest_problem);
 }
 
 TEST_CASE("keys that no longer count take the manifest in force with them") {
   struct Case {
     ErrorCode code;
-    Reasons with_manifest;
-    Reasons without;
+    Reasons reasons;
   };
-  for (const Case& one : {
-           Case{ErrorCode::revoked, {UnknownReason::key_revoked}, {UnknownReason::key_revoked}},
-           Case{ErrorCode::trust, {UnknownReason::manifest}, {UnknownReason::manifest}},
-           Case{ErrorCode::signature, {}, {UnknownReason::manifest}},
-           Case{ErrorCode::format, {}, {UnknownReason::manifest}},
-       }) {
+  for (const Case& one :
+       {Case{ErrorCode::revoked, {UnknownReason::key_revoked}}, Case{ErrorCode::trust, {UnknownReason::manifest}},
+        Case{ErrorCode::signature, {UnknownReason::manifest}}}) {
     CAPTURE(to_string(one.code));
+    const Error error{one.code, "refused"};
     TreeState fresh(config());
-    fresh.offer(Error{one.code, "refused"});
-    CHECK(look(fresh).unknown == one.without);
+    refuse(fresh, error);
+    CHECK(look(fresh).unknown == one.reasons);
     CHECK(look(fresh).verdict() == Verdict::unknown);
 
     TreeState state(config());
     const auto manifest = release(1);
-    state.offer(manifest);
+    take(state, manifest);
     scan_whole(state, {});
-    state.offer(Error{one.code, "refused"});
-    CHECK(look(state).unknown == one.with_manifest);
+    refuse(state, error, error);
+    CHECK(look(state).unknown == one.reasons);
+    CHECK(look(state).verdict() == Verdict::unknown);
     scan_whole(state, {"a"});
     CHECK(look(state).verdict() == Verdict::drift);
-    CHECK(state.offer(manifest) == Offer::same);
+    CHECK(take(state, manifest) == News::none);
     scan_whole(state, {});
     CHECK(look(state).verdict() == Verdict::clean);
   }
 }
 
+namespace {
+
+/// A whole scan that finds these paths still as the release before has them.
+void scan_pending(TreeState& state, const std::vector<std::string>& pending,
+                  const std::vector<std::string>& drifted = {}) {
+  ScanResult result = found(Scope::whole(), drifted);
+  for (const std::string& path : pending) {
+    Finding finding;
+    finding.path = path;
+    result.pending.push_back(finding);
+  }
+  state.full_scan_started();
+  state.full_scan_done(result, kNow, kBoot, 1s);
+}
+
+}  // namespace
+
+TEST_CASE("a deploy in place is unknown until every path is the new one, and then clean") {
+  TreeState state(config());
+  take(state, release(1));
+  scan_whole(state, {});
+  CHECK(take(state, release(2), release(1)) == News::new_release);
+  CHECK(look(state).unknown == Reasons{UnknownReason::scanning, UnknownReason::deploying});
+  CHECK(look(state).deploy_in_progress);
+  scan_pending(state, {"a", "b"});
+  CHECK(look(state).unknown == Reasons{UnknownReason::deploying});
+  CHECK(look(state).verdict() == Verdict::unknown);
+  CHECK(look(state).deploy_pending == 2);
+  CHECK(look(state).drifted_paths() == 0);
+  CHECK_FALSE(state.is_deployed());
+  SUBCASE("path by path") {
+    state.rescan_done(found(scope_of({"a"}), {}), kNow, false);
+    CHECK(look(state).deploy_pending == 1);
+    state.rescan_done(found(scope_of({"b"}), {}), kNow, false);
+  }
+  SUBCASE("as a whole") { scan_pending(state, {}); }
+  CHECK(state.is_deployed());
+  CHECK(look(state).verdict() == Verdict::clean);
+  state.deploy_ended();
+  CHECK_FALSE(look(state).deploy_in_progress);
+  CHECK_FALSE(state.is_deployed());
+  CHECK(look(state).verdict() == Verdict::clean);
+}
+
+TEST_CASE("what matches neither release is drift at once, and its age survives the deploy") {
+  TreeState state(config());
+  take(state, release(1));
+  scan_whole(state, {"edited"}, kNow - 500);
+  take(state, release(2), release(1));
+  CHECK(look(state).verdict() == Verdict::drift);
+  scan_pending(state, {"a"}, {"edited"});
+  CHECK(look(state).verdict() == Verdict::drift);
+  CHECK(look(state).unknown == Reasons{UnknownReason::deploying});
+  CHECK(look(state).oldest_open_drift == kNow - 500);
+  CHECK(look(state).counters.drift_detected == 1);
+}
+
+TEST_CASE("when its time is over, a deploy is stuck") {
+  TreeConfig tree = config();
+  tree.deploy_window = 10min;
+  TreeState state(tree);
+  take(state, release(1));
+  scan_whole(state, {});
+  take(state, release(2), release(1));
+  REQUIRE(state.deploy_deadline());
+  CHECK(*state.deploy_deadline() == kBoot + 10min);
+  scan_pending(state, {"a", "b"});
+  const auto changes = state.deploy_timed_out(kNow + 600);
+  CHECK(changes.opened.size() == 2);
+  TreeSnapshot snapshot = look(state);
+  CHECK(snapshot.verdict() == Verdict::drift);
+  CHECK(snapshot.unknown.empty());
+  CHECK_FALSE(snapshot.deploy_in_progress);
+  CHECK(snapshot.deploy_pending == 2);
+  CHECK(snapshot.oldest_open_drift == kNow + 600);
+  CHECK_FALSE(state.deploy_deadline());
+  // Later scans see it the same way, and a late deploy heals it.
+  scan_pending(state, {"b"});
+  CHECK(look(state).drifted_paths() == 1);
+  scan_pending(state, {});
+  CHECK(look(state).verdict() == Verdict::clean);
+  CHECK(state.is_deployed());
+}
+
+TEST_CASE("a deploy that was under way before a restart has what is left of its time") {
+  TreeConfig tree = config();
+  tree.deploy_window = 10min;
+  for (const auto& [passed, left] : {std::pair<std::int64_t, std::chrono::seconds>{60, 540s}, {-60, 600s}}) {
+    TreeState state(tree);
+    take(state, release(2), release(1), kNow - passed);
+    REQUIRE(state.deploy_deadline());
+    CHECK(*state.deploy_deadline() == kBoot + left);
+  }
+  TreeState late(tree);
+  take(late, release(2), release(1), kNow - 601);
+  CHECK_FALSE(late.deploy_deadline());
+  scan_pending(late, {"a"});
+  CHECK(look(late).verdict() == Verdict::drift);
+}
+
+TEST_CASE("the end of a deploy is not undone by a decision that has not heard of it") {
+  TreeState state(config());
+  const auto manifest = release(2);
+  const auto previous = release(1);
+  take(state, manifest, previous);
+  scan_pending(state, {});
+  state.deploy_ended();
+  CHECK(take(state, manifest, previous) == News::none);
+  CHECK_FALSE(look(state).deploy_in_progress);
+}
+
+TEST_CASE("a tree that is another release as a whole is one finding until something changes") {
+  TreeState state(config());
+  take(state, release(2));
+  CHECK_FALSE(state.may_be_another_release());
+  scan_whole(state, {"a", "b", "c"});
+  CHECK(state.may_be_another_release());
+  state.set_exactly("v1");
+  CHECK_FALSE(state.may_be_another_release());
+  CHECK(look(state).exactly == "v1");
+  CHECK(look(state).drift == std::map<DriftKind, std::uint64_t>{{DriftKind::modified, 1}});
+  CHECK(look(state).verdict() == Verdict::drift);
+  state.rescan_done(found(scope_of({"z"}), {}), kNow, false);
+  CHECK(look(state).exactly == "v1");
+  state.rescan_done(found(scope_of({"a"}), {"a"}), kNow, false);
+  CHECK(look(state).exactly.empty());
+  CHECK(look(state).drifted_paths() == 3);
+  CHECK(state.may_be_another_release());
+  state.full_scan_done(found(Scope::whole(), {"a"}, {"secret"}), kNow, kBoot, 1s);
+  CHECK_FALSE(state.may_be_another_release());
+}
+
 TEST_CASE("a root that leads elsewhere has to be scanned anew") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   scan_whole(state, {"a"});
   state.root_changed();
   CHECK(open_paths(state).empty());
@@ -230,7 +369,7 @@ TEST_CASE("a root that leads elsewhere has to be scanned anew") {
 
 TEST_CASE("a failed scan makes the tree unknown until one succeeds; drift that is known stays") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   scan_whole(state, {});
   state.full_scan_started();
   state.full_scan_failed("the root is gone");
@@ -247,7 +386,7 @@ TEST_CASE("a failed scan makes the tree unknown until one succeeds; drift that i
 
 TEST_CASE("a rescan that began while a full scan was running is the later look") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   scan_whole(state, {"old"});
   state.full_scan_started();
   SUBCASE("it found drift, the full scan had seen none") {
@@ -287,7 +426,7 @@ TEST_CASE("a rescan that began while a full scan was running is the later look")
 
 TEST_CASE("since when, how many, and by kind") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   scan_whole(state, {"b"}, kNow - 50);
   state.rescan_done(found(scope_of({"a"}), {"a"}), kNow - 20, false);
   ScanResult more = found(scope_of({"c"}), {"c"});
@@ -311,7 +450,7 @@ TEST_CASE("since when, how many, and by kind") {
 
 TEST_CASE("a reason for unverified paths, once seen, keeps its series") {
   TreeState state(config());
-  state.offer(release(1));
+  take(state, release(1));
   CHECK(look(state).unverified.empty());
   state.full_scan_started();
   state.full_scan_done(found(Scope::whole(), {}, {"a", "b"}), kNow, kBoot, 1s);
@@ -347,7 +486,7 @@ TEST_CASE("a full scan that does not come is overdue after two intervals") {
   tree.full_scan = 1h;
   TreeState state(tree);
   state.set_watching(true);
-  state.offer(release(1));
+  take(state, release(1));
   CHECK(state.snapshot(kNow, kBoot + 100h).unknown == Reasons{UnknownReason::scanning});
   scan_whole(state, {});
   CHECK(state.snapshot(kNow, kBoot + 2h).unknown.empty());

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "daemon/config.hpp"
+#include "daemon/state_store.hpp"
+#include "manifests/trust.hpp"
+#include "scanner/scan.hpp"
+
+namespace driftd::daemon {
+
+/// The older releases of a tree whose manifests are at hand.
+struct KeptReleases {
+  StateStore& store;
+  const TreeConfig& tree;
+  const manifests::TrustPolicy& policy;
+  std::size_t manifest_limit;
+};
+
+/// The kept release that the tree is as a whole, if it is one: the night's rollback by hand is one finding then, not
+/// thousands. `differing` are all paths at which the tree differs from the plan's manifest.
+std::optional<std::string> find_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
+                                              const scanner::Scope& differing, unsigned threads,
+                                              const std::stop_token& stop);
+
+}  // namespace driftd::daemon

@@ -1,0 +1,212 @@
+#include "daemon/standing.hpp"
+
+#include <algorithm>
+
+#include "daemon/tree_loader.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/signed_file.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Error;
+using manifests::ErrorCode;
+using manifests::Result;
+using manifests::TrustPolicy;
+using manifests::VerifiedManifest;
+using manifests::minisign::Prehash;
+
+manifests::Scope scope_of(const TreeConfig& tree) { return {tree.manifest_name, tree.require, tree.min_sequence}; }
+
+bool is_known(const VerifiedManifest& manifest, const TreeRecord& record, const TrustPolicy& policy) {
+  const auto* highest = record.ratchet.highest(policy);
+  return (highest != nullptr && highest->identity == manifest.identity()) ||
+         std::any_of(record.kept.begin(), record.kept.end(),
+                     [&](const KeptManifest& kept) { return kept.identity == manifest.identity(); });
+}
+
+/// The signers that the record already knows for these bytes.
+bool is_vouched_by_all(const VerifiedManifest& manifest, const TreeRecord& record) {
+  const auto vouched = record.ratchet.vouched();
+  return std::any_of(vouched.begin(), vouched.end(), [&](const manifests::Vouched& one) {
+    return one.identity == manifest.identity() &&
+           std::includes(one.keys.begin(), one.keys.end(), manifest.keys().begin(), manifest.keys().end());
+  });
+}
+
+/// One decision on its way.
+class Decision {
+ public:
+  Decision(const StandingInputs& inputs, const Standing& before, StateStore& store, TrustPolicy policy)
+      : inputs_(inputs), before_(before), store_(store), policy_(std::move(policy)) {}
+
+  Standing make() {
+    read_record();
+    const TrustedTime time = trusted_time(inputs_.wall_clock, floor());
+    standing_.clock_suspect = time.clock_suspect;
+    auto offered = read_offered(inputs_.tree.manifest, policy_, inputs_.manifest_limit);
+    if (offered) {
+      const auto judged = judge_offer(*offered->manifest, inputs_.tree, policy_, &record_, time.now);
+      if (judged) {
+        take(std::move(*offered));
+      } else {
+        standing_.problem = manifests::with_context(inputs_.tree.manifest, judged.error());
+      }
+    } else {
+      standing_.problem = offered.error();
+    }
+    if (!standing_.manifest) fall_back();
+    resume_transition();
+    if (standing_.manifest) {
+      if (auto trusted = check_still_trusted(*standing_.manifest, policy_); !trusted) {
+        standing_.distrust = trusted.error();
+      }
+    }
+    return std::move(standing_);
+  }
+
+ private:
+  void read_record() {
+    if (auto record = store_.read(inputs_.tree.name, inputs_.tree.manifest_name)) {
+      record_ = std::move(*record);
+    } else {
+      standing_.forgetful = record.error();
+    }
+    // What this process knows holds even where nothing could be written.
+    if (before_.manifest && !was_reset()) record_.ratchet.advance(*before_.manifest);
+    standing_.trust_reset = record_.last_reset;
+  }
+
+  [[nodiscard]] bool was_reset() const {
+    return record_.last_reset && (!before_.trust_reset || before_.trust_reset->at != record_.last_reset->at);
+  }
+
+  std::int64_t floor() {
+    std::int64_t floor = inputs_.build_time;
+    if (const auto stored = store_.time_floor()) {
+      floor = std::max(floor, *stored);
+    } else {
+      standing_.forgetful = stored.error();
+    }
+    return before_.manifest ? std::max(floor, before_.manifest->header().created) : floor;
+  }
+
+  [[nodiscard]] const Prehash* in_force() const {
+    if (before_.manifest) return &before_.manifest->identity();
+    return record_.kept.empty() ? nullptr : &record_.kept.front().identity;
+  }
+
+  void take(OfferedManifest offered) {
+    const Prehash* current = in_force();
+    const bool is_same = current != nullptr && *current == offered.manifest->identity();
+    standing_.manifest = is_same && before_.manifest && before_.manifest->keys() == offered.manifest->keys()
+                             ? before_.manifest
+                             : offered.manifest;
+    if (is_same && is_vouched_by_all(*offered.manifest, record_) && !record_.kept.empty()) return;
+    if (!is_same) {
+      record_.transition.reset();
+      if (current != nullptr && inputs_.arrival == Arrival::in_place) {
+        record_.transition = Transition{*current, inputs_.wall_clock};
+      }
+    }
+    if (auto accepted =
+            store_.accept(inputs_.tree.name, offered.bytes, *offered.manifest, inputs_.wall_clock, record_.transition);
+        !accepted) {
+      standing_.forgetful = accepted.error();
+    }
+  }
+
+  /// The last good one stays in force.
+  void fall_back() {
+    if (before_.manifest) {
+      standing_.manifest = before_.manifest;
+    } else if (!record_.kept.empty()) {
+      auto kept = load_kept(store_, inputs_.tree, record_.kept.front().identity, policy_, inputs_.manifest_limit);
+      if (kept) {
+        standing_.manifest = std::move(*kept);
+      } else if (kept.error().code == ErrorCode::revoked) {
+        standing_.distrust = kept.error();
+      } else if (kept.error().code == ErrorCode::io || kept.error().code == ErrorCode::unreadable) {
+        standing_.forgetful = kept.error();
+      }
+    }
+  }
+
+  void resume_transition() {
+    if (!standing_.manifest || !record_.transition) return;
+    const Prehash& from = record_.transition->from;
+    for (const ManifestPointer& held : {before_.manifest, before_.previous}) {
+      if (held && held->identity() == from) standing_.previous = held;
+    }
+    if (!standing_.previous) {
+      // Without it every path has to be the new one at once, which is the stricter judgement.
+      auto kept = load_kept(store_, inputs_.tree, from, policy_, inputs_.manifest_limit);
+      if (kept) standing_.previous = std::move(*kept);
+    }
+    if (standing_.previous) standing_.deploy_since = record_.transition->since;
+  }
+
+  const StandingInputs& inputs_;
+  const Standing& before_;
+  StateStore& store_;
+  TrustPolicy policy_;
+  TreeRecord record_;
+  Standing standing_;
+};
+
+}  // namespace
+
+Result<OfferedManifest> read_offered(const std::string& path, const TrustPolicy& policy, std::size_t limit) {
+  auto bytes = manifests::read_signed_file(path, limit);
+  if (!bytes) return bytes.error();
+  auto verified = VerifiedManifest::verify(*bytes, policy);
+  if (!verified) return manifests::with_context(path, verified.error());
+  return OfferedManifest{std::move(*bytes), std::make_shared<const VerifiedManifest>(std::move(*verified))};
+}
+
+Result<void> judge_offer(const VerifiedManifest& offered, const TreeConfig& tree, const TrustPolicy& policy,
+                         const TreeRecord* record, std::int64_t now) {
+  const manifests::Header& header = offered.header();
+  if (auto scope = check_scope(header, scope_of(tree)); !scope) return scope;
+  if (record != nullptr) {
+    if (auto sequence = record->ratchet.check(offered, policy); !sequence) return sequence;
+  }
+  if (auto time = check_creation(header, now); !time) return time;
+  if (record != nullptr && is_expired(header, now) && !is_known(offered, *record, policy)) {
+    return Error{ErrorCode::expired, "expired before this host first saw it"};
+  }
+  return {};
+}
+
+Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tree, const Prehash& identity,
+                                  const TrustPolicy& policy, std::size_t limit) {
+  const auto bytes = store.read_kept(tree.name, identity, limit);
+  if (!bytes) return bytes.error();
+  if (manifests::minisign::prehash(bytes->bytes) != identity) {
+    return Error{ErrorCode::io, "the kept manifest of " + tree.name + " is not the one that was accepted"};
+  }
+  auto verified = VerifiedManifest::verify(*bytes, policy);
+  if (!verified) return manifests::with_context("the kept manifest", verified.error());
+  if (auto scope = check_scope(verified->header(), scope_of(tree)); !scope) {
+    return manifests::with_context("the kept manifest", scope.error());
+  }
+  return std::make_shared<const VerifiedManifest>(std::move(*verified));
+}
+
+TrustedTime trusted_time(std::int64_t wall_clock, std::int64_t floor) {
+  return {std::max(wall_clock, floor), wall_clock < floor};
+}
+
+Standing decide(const StandingInputs& inputs, const Standing& before, StateStore& store) {
+  auto policy = load_policy(inputs.trust, inputs.tree);
+  if (!policy) {
+    // Which keys count is not known, so nothing that they signed can be relied on.
+    Standing standing = before;
+    standing.problem = policy.error();
+    standing.distrust = policy.error();
+    return standing;
+  }
+  return Decision(inputs, before, store, std::move(*policy)).make();
+}
+
+}  // namespace driftd::daemon
