@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
@@ -318,8 +319,10 @@ void TreeMonitor::on_full_scan(Scanned scanned) {
   if (scanned.result) {
     plan_ = scanned.plan;
     const auto changes = state_.full_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration);
-    spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified", name, scanned.result->entries,
-                 scanned.duration.count(), state_.drift().open().size(), state_.drift().unverified().size());
+    const auto& drift = state_.drift();
+    spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, scanned.result->entries,
+                 scanned.duration.count(), drift.open().size(), drift.unverified().size(),
+                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
     log_changes(changes);
     end_deploy_if_done();
     identify_later();
