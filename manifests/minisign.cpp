@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "manifests/base64.hpp"
@@ -202,9 +203,15 @@ Result<Signature> parse_signature(std::string_view file) {
   return signature;
 }
 
+// By OpenSSL, which is up to twice as fast here as libsodium (whose AVX2 code is slow on newer CPUs); libsodium where
+// OpenSSL is restricted, as in FIPS mode.
 Prehash prehash(std::string_view message) {
   Prehash hash{};
-  crypto_generichash(hash.data(), hash.size(), bytes_of(message), message.size(), nullptr, 0);
+  unsigned int size = 0;
+  const bool done = EVP_Digest(message.data(), message.size(), hash.data(), &size, EVP_blake2b512(), nullptr) == 1;
+  if (!done || size != hash.size()) {
+    crypto_generichash(hash.data(), hash.size(), bytes_of(message), message.size(), nullptr, 0);
+  }
   return hash;
 }
 
