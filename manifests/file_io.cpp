@@ -1,10 +1,12 @@
 #include "manifests/file_io.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 
@@ -32,6 +34,17 @@ Result<std::uint64_t> regular_size(int fd, const std::string& path) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+/// A fresh page costs more than reading it full: of 200 MB, two thirds of the time. Before the memory is touched.
+void prefer_huge_pages(char* memory, std::size_t size) {
+  constexpr std::uintptr_t kHugePage = 2U << 20U;
+  constexpr std::uintptr_t kPage = 4096;
+  if (size < 4 * kHugePage) return;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
+  const auto end = (reinterpret_cast<std::uintptr_t>(memory) + size) & ~(kPage - 1);
+  // A hint: where the kernel has no huge pages, nothing is lost.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 Result<void> write_all(int fd, const std::string& path, std::string_view content) {
   while (!content.empty()) {
     const ssize_t written = ::write(fd, content.data(), content.size());
@@ -50,7 +63,10 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
   if (!size) return size.error();
   if (*size > limit) return too_large(path, limit);
   // The file may grow meanwhile; one byte beyond its size tells the end from more.
-  std::string content(static_cast<std::size_t>(*size) + 1, '\0');
+  std::string content;
+  content.reserve(static_cast<std::size_t>(*size) + 1);
+  prefer_huge_pages(content.data(), content.capacity());
+  content.resize(static_cast<std::size_t>(*size) + 1);
   std::size_t length = 0;
   for (;;) {
     if (length == content.size()) {
