@@ -159,11 +159,17 @@ TEST_CASE("the fast way takes no line of words that the plain way refuses") {
     for (const std::string key : {" uid=", " gid=", " mode=", " size=", " uname=", " gname="})
       words.push_back(key + value);
   }
+  for (const std::string target : {"", ".", "/", "\\000", "a\\000", "\\040", "a b", "\\141", "\\04", "#", "\xff"}) {
+    words.push_back(" link=" + target);
+  }
+  const std::vector<std::string> paths = {
+      ".",       "./.",     "./..", "./", "./\\056", "./a", "./a/.",  "./\\000", "./#",  "./\\043", "./\xff",
+      "./\\377", "./\\057", "/a",   "a",  "",        "..",  "./a//b", "././a",   "./\\", "./\\40",  "./a\\040"};
   Random random(32);
   Tally tally;
   for (int round = 0; round < 60'000; ++round) {
     // A line with a few words put into it or in the place of others.
-    std::vector<std::string> tokens = tokens_of("./a type=file");
+    std::vector<std::string> tokens = tokens_of(random.pick(paths) + " type=" + (random.one_in(3) ? "link" : "file"));
     for (std::size_t count = random.below(5); count > 0; --count) tokens.push_back(random.pick(words));
     if (random.one_in(3)) tokens[random.below(tokens.size())] = random.pick(words);
     compare(joined(tokens), tally);
