@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what a Debian 12 lacks, and touches nothing that is there. usage: install-deps.sh build|test
+# Installs what a Debian 12 lacks, and touches nothing that is there. usage: install-deps.sh build|test|fuzz
 #   build  what it takes to build driftd and driftd-manifest
 #   test   that, and what the test suites run
+#   fuzz   that, and what tests/fuzz/run.sh needs
 set -euo pipefail
 
 build=(g++ meson ninja-build pkg-config git
@@ -18,7 +19,8 @@ fi
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test) wanted=("${test[@]}") ;;
-  *) echo "usage: install-deps.sh build|test" >&2; exit 64 ;;
+  fuzz) wanted=("${test[@]}" clang libclang-rt-dev) ;;
+  *) echo "usage: install-deps.sh build|test|fuzz" >&2; exit 64 ;;
 esac
 
 missing=()

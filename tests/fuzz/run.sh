@@ -17,6 +17,7 @@ if [ ${#targets[@]} -eq 0 ]; then
   done
 fi
 
+packaging/install-deps.sh fuzz
 build=$PWD/build-fuzz
 if [ ! -f "$build/build.ninja" ]; then
   CC=clang CXX=clang++ meson setup "$build" --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
