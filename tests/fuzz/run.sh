@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes with clang's libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer, in build-fuzz.
 # usage: run.sh [--merge] [SECONDS [TARGET]...]      default: 60 seconds for each target
-#   --merge   adds to the committed corpus what covers more than it, smallest inputs first
+#   --merge   adds to the committed corpus what reaches code that it does not
 # What breaks a promise is kept in build-fuzz/found/. New inputs are kept in build-fuzz/corpus/ for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,7 +38,7 @@ for target in "${targets[@]}"; do
     2>"$build/$target.log" || failed+=("$target")
   grep -E 'broken promise|ERROR:|SUMMARY:|DONE|number_of_executed_units|Test unit written' "$build/$target.log" || true
   if [ -n "$merge" ]; then
-    "$build/tests/fuzz/fuzz_$target" -merge=1 -max_len=4096 "$corpus" "$own" 2>>"$build/$target.log"
+    "$build/tests/fuzz/fuzz_$target" -set_cover_merge=1 -use_counters=0 "$corpus" "$own" 2>>"$build/$target.log"
   fi
 done
 [ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }
