@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "manifests/escape.hpp"
 #include "manifests/unique_fd.hpp"
@@ -35,14 +35,12 @@ Result<std::uint64_t> regular_size(int fd, const std::string& path) {
 }
 
 /// A fresh page costs more than reading it full: of 200 MB, two thirds of the time. Before the memory is touched.
-void prefer_huge_pages(char* memory, std::size_t size) {
-  constexpr std::uintptr_t kHugePage = 2U << 20U;
-  constexpr std::uintptr_t kPage = 4096;
-  if (size < 4 * kHugePage) return;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
-  const auto end = (reinterpret_cast<std::uintptr_t>(memory) + size) & ~(kPage - 1);
+void prefer_huge_pages(void* memory, std::size_t size) {
+  constexpr std::size_t kPage = 4096;
+  constexpr std::size_t kWorthIt = std::size_t{8} << 20U;
+  if (size < kWorthIt || std::align(kPage, kPage, memory, size) == nullptr) return;
   // A hint: where the kernel has no huge pages, nothing is lost.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  ::madvise(memory, size - size % kPage, MADV_HUGEPAGE);
 }
 
 Result<void> write_all(int fd, const std::string& path, std::string_view content) {

@@ -126,7 +126,8 @@ Result<SecretFile> parse_secret_file(std::string_view file) {
   const auto tag_is = [&](std::size_t at, const char* tag) {
     return std::memcmp(secret.bytes.data() + at, tag, 2) == 0;
   };
-  if (!tag_is(0, "Ed") || !tag_is(4, "B2") || !(tag_is(2, "Sc") || tag_is(2, "\0\0"))) {
+  const bool has_no_password = secret.bytes[2] == 0 && secret.bytes[3] == 0;
+  if (!tag_is(0, "Ed") || !tag_is(4, "B2") || !(tag_is(2, "Sc") || has_no_password)) {
     return bad_key("secret key file of a kind that is known here (Ed25519, scrypt or no password, BLAKE2b)");
   }
   // The stock tool's own upper limits; a file may not ask for more work than it would.

@@ -113,7 +113,7 @@ Result<ReadManifest> read_manifest(std::string_view bytes, KeepDigests keep) {
   const Digest content_id = header->content;
   ManifestBuilder builder(std::move(header->header), keep);
   // The count comes from the input, so what the bytes can hold bounds it.
-  const std::size_t room = std::min<std::uint64_t>({expected, body.size() / kShortestEntry + 1, kMaxEntries});
+  const auto room = std::min<std::uint64_t>({expected, body.size() / kShortestEntry + 1, kMaxEntries});
   builder.reserve(room, room * 16);
 
   std::uint64_t count = 0;
