@@ -38,7 +38,7 @@ class Blake3 {
   [[nodiscard]] Digest finish() const;
 
  private:
-  blake3_hasher state_;
+  blake3_hasher state_{};
 };
 
 /// Streaming SHA-256 by OpenSSL (SHA-NI where the CPU has it). reset() starts the next input.

@@ -31,7 +31,7 @@ std::string_view to_string(ErrorCode code);
 /// An expected failure. The message is one line without a final full stop: what, where, and what to do where that
 /// is not obvious. Bytes from outside are already escaped in it.
 struct Error {
-  ErrorCode code;
+  ErrorCode code{};
   std::string message;
 };
 

@@ -58,10 +58,11 @@ bool is_printable_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
 
-bool is_deceptive(char32_t value) {
-  return value < 0x20 || in(value, 0x7f, 0x9f) || value == 0xad || value == 0x61c || value == 0x180e ||
-         in(value, 0x200b, 0x200f) || in(value, 0x2028, 0x202e) || in(value, 0x2060, 0x206f) || value == 0xfeff ||
-         in(value, 0xfff9, 0xfffb) || in(value, 0xe0000, 0xe007f);
+bool is_deceptive(char32_t code_point) {
+  return code_point < 0x20 || in(code_point, 0x7f, 0x9f) || code_point == 0xad || code_point == 0x61c ||
+         code_point == 0x180e || in(code_point, 0x200b, 0x200f) || in(code_point, 0x2028, 0x202e) ||
+         in(code_point, 0x2060, 0x206f) || code_point == 0xfeff || in(code_point, 0xfff9, 0xfffb) ||
+         in(code_point, 0xe0000, 0xe007f);
 }
 
 std::string escape(std::string_view bytes) {

@@ -259,6 +259,9 @@ Result<Manifest> ManifestBuilder::finish() && {
   const EntryIndex count = manifest_.size();
   if (count == 0) return Error{ErrorCode::format, "a manifest without entries"};
   if (auto why = unwritable(manifest_.header_); !why.empty()) return Error{ErrorCode::format, std::move(why)};
+  // Grown by doubling where the hint was short. Room for a few more is not worth a copy.
+  auto& names = manifest_.names_;
+  if (names.capacity() - names.size() > names.size() / 8) names.shrink_to_fit();
   auto& first = manifest_.first_child_;
   first.assign(std::size_t{count} + 1, 0);
   for (EntryIndex entry = 1; entry < count; ++entry) ++first[manifest_.parent(entry) + std::size_t{1}];

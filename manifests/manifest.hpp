@@ -73,7 +73,7 @@ class Manifest {
 
   /// Direct children in byte order of their names; empty for anything but a directory.
   [[nodiscard]] std::span<const EntryIndex> children(EntryIndex directory) const;
-  [[nodiscard]] std::optional<EntryIndex> find_child(EntryIndex directory, std::string_view name) const;
+  [[nodiscard]] std::optional<EntryIndex> find_child(EntryIndex directory, std::string_view wanted) const;
   /// `path` as path() gives it.
   [[nodiscard]] std::optional<EntryIndex> find(std::string_view path) const;
   /// The entry and all below it are the indices [entry, subtree_end(entry)).
@@ -83,7 +83,7 @@ class Manifest {
   [[nodiscard]] bool is_mutable(std::string_view path) const;
 
   /// The fat form, for writing and showing.
-  [[nodiscard]] Entry entry(EntryIndex entry) const;
+  [[nodiscard]] Entry entry(EntryIndex index) const;
 
  private:
   friend class ManifestBuilder;
@@ -130,8 +130,8 @@ class ManifestBuilder {
 
  private:
   struct OpenDirectory {
-    EntryIndex entry;
-    std::size_t path_length;
+    EntryIndex entry = kRootEntry;
+    std::size_t path_length = 0;
     std::string last_child;
   };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "manifests/canonical_line.hpp"
 #include "manifests/mtree_lines.hpp"
 
 namespace driftd::manifests {
@@ -68,20 +69,32 @@ Result<HeaderLines> read_header(Lines& lines, std::string_view bytes) {
   return header;
 }
 
+/// Takes canonical lines only; an error says what would be one.
+Result<void> read_line(std::string_view line, EntryLine& out) {
+  if (read_canonical_line(line, out)) return {};
+  if (auto parsed = parse_entry_line(line, out.unescaped, out.entry); !parsed) return parsed;
+  std::string canonical;
+  append_entry_line(canonical, out.unescaped, out.entry);
+  canonical.pop_back();
+  if (canonical != line) return Error{ErrorCode::format, "not in canonical form, which is: " + canonical};
+  out.path = out.unescaped;
+  return {};
+}
+
 }  // namespace
 
 std::string write_manifest(const Manifest& manifest) {
-  std::string body;
-  std::string path;
+  // The content id comes before what it covers, so its digits are filled in at the end: no second copy of the body.
+  std::string text = header_lines(manifest.header(), manifest.size(), Digest{});
+  const std::size_t body = text.size();
   for (EntryIndex entry = 0; entry < manifest.size(); ++entry) {
-    path = entry == kRootEntry ? "." : manifest.path(entry);
-    append_entry_line(body, path, manifest.entry(entry));
+    append_entry_line(text, entry == kRootEntry ? "." : manifest.path(entry), manifest.entry(entry));
   }
   Blake3 content;
   content.update(mutable_lines(manifest.header()));
-  content.update(body);
-  std::string text = header_lines(manifest.header(), manifest.size(), content.finish());
-  text += body;
+  content.update(std::string_view(text).substr(body));
+  const std::string digits = to_hex(content.finish());
+  text.replace(body - 1 - digits.size(), digits.size(), digits);
   return text;
 }
 
@@ -100,22 +113,16 @@ Result<ReadManifest> read_manifest(std::string_view bytes, KeepDigests keep) {
   const Digest content_id = header->content;
   ManifestBuilder builder(std::move(header->header), keep);
   // The count comes from the input, so what the bytes can hold bounds it.
-  const std::size_t room = std::min<std::uint64_t>({expected, body.size() / kShortestEntry + 1, kMaxEntries});
+  const auto room = std::min<std::uint64_t>({expected, body.size() / kShortestEntry + 1, kMaxEntries});
   builder.reserve(room, room * 16);
 
   std::uint64_t count = 0;
-  std::string path;
-  std::string canonical;
-  Entry entry;
+  EntryLine line;
   while (!lines.at_end()) {
-    const std::string_view line = lines.next();
-    if (auto parsed = parse_entry_line(line, path, entry); !parsed) return lines.error(parsed.error());
-    canonical.clear();
-    append_entry_line(canonical, path, entry);
-    if (!lines.ended() || std::string_view(canonical).substr(0, canonical.size() - 1) != line) {
-      return lines.error("not in canonical form, which is: " + canonical.substr(0, canonical.size() - 1));
-    }
-    if (auto added = builder.add(path, entry); !added) return lines.error(added.error());
+    const std::string_view text = lines.next();
+    if (auto read = read_line(text, line); !read) return lines.error(read.error());
+    if (!lines.ended()) return lines.error("has no line end");
+    if (auto added = builder.add(line.path, line.entry); !added) return lines.error(added.error());
     ++count;
   }
   if (count != expected) {

@@ -189,9 +189,7 @@ Result<void> parse_entry_line(std::string_view line, std::string& path, Entry& e
   const std::string_view written = line.substr(0, space);
   if (written == ".") {
     path = written;
-  } else if (!written.starts_with("./") || !unescape_octal(written.substr(2), path)) {
-    return malformed("malformed path", written);
-  } else if (path == ".") {
+  } else if (!written.starts_with("./") || !unescape_octal(written.substr(2), path) || path == ".") {
     return malformed("malformed path", written);  // `./.` must not pass for the root
   }
   if (space == std::string_view::npos) return malformed("no type after", written);

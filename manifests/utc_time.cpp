@@ -7,12 +7,11 @@
 namespace driftd::manifests {
 
 using std::chrono::days;
-using std::chrono::seconds;
 using std::chrono::sys_days;
 using std::chrono::sys_seconds;
 
-std::string format_utc(std::int64_t value) {
-  const sys_seconds time{seconds(value)};
+std::string format_utc(std::int64_t seconds) {
+  const sys_seconds time{std::chrono::seconds(seconds)};
   const sys_days day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);
@@ -43,7 +42,8 @@ std::optional<std::int64_t> parse_utc(std::string_view text) {
   if (!date.ok() || date.year() < std::chrono::year(1970) || hour > 23 || minute > 59 || second > 59) {
     return std::nullopt;
   }
-  const sys_seconds time = sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) + seconds(second);
+  const sys_seconds time =
+      sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
   return time.time_since_epoch().count();
 }
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what a Debian 12 lacks, and touches nothing that is there. usage: install-deps.sh build|test
+# Installs what a Debian 12 lacks, and touches nothing that is there. usage: install-deps.sh build|test|fuzz
 #   build  what it takes to build driftd and driftd-manifest
 #   test   that, and what the test suites run
+#   fuzz   that, and what tests/fuzz/run.sh needs
 set -euo pipefail
 
 build=(g++ meson ninja-build pkg-config git
        libboost1.81-dev libboost-json1.81-dev libcli11-dev libfmt-dev librust-blake3-dev libsodium-dev libspdlog-dev libsqlite3-dev
        libssl-dev libsystemd-dev libyaml-cpp-dev prometheus-cpp-dev)
-test=("${build[@]}" acl attr ccache clang-format curl doctest-dev libcap2-bin minisign mtree-netbsd prometheus
-      prometheus-alertmanager python3 python3-pytest rsync shellcheck systemd vim-tiny)
+test=("${build[@]}" acl attr ccache clang-format clang-tidy curl doctest-dev libcap2-bin minisign mtree-netbsd prometheus
+      prometheus-alertmanager python3 python3-pytest python3-yaml rsync shellcheck systemd vim-tiny)
 # Debian 13 and later have BLAKE3 as a library.
 if apt-cache show libblake3-dev >/dev/null 2>&1; then
   build=("${build[@]/librust-blake3-dev/libblake3-dev}")
@@ -18,7 +19,8 @@ fi
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test) wanted=("${test[@]}") ;;
-  *) echo "usage: install-deps.sh build|test" >&2; exit 64 ;;
+  fuzz) wanted=("${test[@]}" clang libclang-rt-dev) ;;
+  *) echo "usage: install-deps.sh build|test|fuzz" >&2; exit 64 ;;
 esac
 
 missing=()

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with sanitizers, runs the suites. Ends with a line `N passed, N failed`.
-# usage: run.sh [unit|tsan|e2e|lint]...     default: all
+# usage: run.sh [lint|unit|fuzz|tsan|e2e]...     default: all
+#        run.sh tidy                             clang-tidy over manifests/, which takes minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(lint unit tsan e2e)
+[ ${#suites[@]} -gt 0 ] || suites=(lint unit fuzz tsan e2e)
 for suite in "${suites[@]}"; do
   case "$suite" in
-    unit | tsan | e2e | lint) ;;
-    *) echo "usage: run.sh [unit|tsan|e2e|lint]..." >&2; exit 64 ;;
+    lint | unit | fuzz | tsan | e2e | tidy) ;;
+    *) echo "usage: run.sh [lint|unit|fuzz|tsan|e2e|tidy]..." >&2; exit 64 ;;
   esac
 done
 
@@ -43,16 +44,37 @@ configure() {
 }
 build_asan() { configure "$build" address,undefined && ninja -C "$build"; }
 build_tsan() { configure "$build_tsan" thread && ninja -C "$build_tsan" tests/unit/test_scanner tests/unit/test_daemon; }
+# Each fuzz target over its corpus; tests/fuzz/run.sh searches for more.
+replay() {
+  DRIFTD_CORPUS=$PWD/tests/fuzz/corpus/$1 "$build/tests/fuzz/replay_$1" --reporters=junit --out="$results/fuzz-$1.xml"
+}
 unit() { "$1/tests/unit/test_$2" --reporters=junit --out="$results/$3.xml"; }
+
+# What clang-tidy finds, and nothing else; gcc's own warnings are unknown to it. The other layers are not clean yet.
+tidy() {
+  configure "$build" address,undefined && ninja -C "$build" manifests/version.hpp || return
+  printf '%s\n' manifests/*.cpp |
+    xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option 2>"$build/tidy.log" ||
+    { tail -n 5 "$build/tidy.log"; return 1; }
+  echo '<testsuite><testcase classname="tidy" name="manifests"/></testsuite>' >"$results/tidy.xml"
+}
 
 for suite in "${suites[@]}"; do
   case "$suite" in
+    tidy) step tidy tidy ;;
     lint)
       step lint "$python" -m pytest -q -p no:cacheprovider tests/lint --junitxml="$results/lint.xml"
       ;;
     unit)
       step build-asan build_asan
       for layer in manifests scanner daemon; do step "unit-$layer" unit "$build" "$layer" "unit-$layer"; done
+      ;;
+    fuzz)
+      step build-asan build_asan
+      for target in tests/fuzz/corpus/*/; do
+        target=$(basename "$target")
+        step "fuzz-$target" replay "$target"
+      done
       ;;
     tsan)
       step build-tsan build_tsan

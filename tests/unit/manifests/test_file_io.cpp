@@ -96,6 +96,19 @@ TEST_CASE("a file is read whole, up to its limit") {
   }
 }
 
+TEST_CASE("a file of many megabytes is read whole") {
+  // From some size on the memory is asked for differently.
+  const TempTree tree;
+  Random random(5);
+  const std::string block = random.bytes(4099);
+  std::string content;
+  while (content.size() < (std::size_t{17} << 20U)) content += block;
+  tree.file("large", content);
+  const std::string path = tree.at("large");
+  CHECK((must(read_file(path, content.size())) == content));
+  check_error(read_file(path, content.size() - 1), ErrorCode::size, "larger than the limit");
+}
+
 TEST_CASE("a file that does not tell its size is read whole, up to its limit") {
   Reader read = nullptr;
   SUBCASE("a plain one") { read = as_string; }

@@ -9,6 +9,7 @@
 #include "tests/unit/support/random.hpp"
 
 using driftd::manifests::append_octal;
+using driftd::manifests::take_canonical_octal;
 using driftd::manifests::unescape_octal;
 using driftd::test::Random;
 
@@ -90,5 +91,32 @@ TEST_CASE("unescape_octal refuses every other backslash") {
     CAPTURE(std::string(text));
     std::string back;
     CHECK_FALSE(unescape_octal(text, back));
+  }
+}
+
+TEST_CASE("canonical text is taken up to what is never written") {
+  for (const std::string_view raw :
+       {std::string_view(), std::string_view("plain"), std::string_view("a b"), std::string_view("\0\xff *", 4),
+        std::string_view("\\101"), std::string_view("#")}) {
+    for (const std::string_view rest : {"", " ", " type=dir", "\n", "#", "*", "\x7f", "\xff"}) {
+      std::string text;
+      append_octal(text, raw);
+      text += rest;
+      CAPTURE(text);
+      std::string_view left = text;
+      std::string buffer;
+      std::string_view taken;
+      REQUIRE(take_canonical_octal(left, buffer, taken));
+      CHECK((taken == raw));
+      CHECK((left == rest));
+    }
+  }
+  for (const std::string_view text :
+       {"\\", "a\\04", "\\400", "a\\141", "\\057", "\\176", "\\040\\041", "\\ 40", "\\08"}) {
+    CAPTURE(std::string(text));
+    std::string_view left = text;
+    std::string buffer;
+    std::string_view taken;
+    CHECK_FALSE(take_canonical_octal(left, buffer, taken));
   }
 }
