@@ -44,6 +44,9 @@ Result<void> ArchiveMembers::add(const SourceItem& item) {
                                     std::string(to_string(members_.at(above).type)) + " in this archive");
     }
   }
+  if (item.path == "." && item.seen.type != FileType::directory) {
+    return refused(item.path, "the archive's root is no directory");
+  }
   const auto [at, fresh] = members_.try_emplace(item.path);
   if (!fresh && (item.seen.type != FileType::directory || at->second.type != FileType::directory)) {
     return refused(item.path, "stands twice in the archive; which one is left depends on who unpacks it");

@@ -16,6 +16,7 @@
 #include "manifests/tool/archive_members.hpp"
 #include "manifests/tool/archive_reader.hpp"
 #include "manifests/tool/byte_stream.hpp"
+#include "manifests/tool/zip_names.hpp"
 #include "scanner/accounts.hpp"
 
 namespace driftd::manifests::tool {
@@ -49,6 +50,9 @@ class MemberReader {
   MemberReader(ReleaseTree& tree, Progress& progress, scanner::Accounts accounts)
       : tree_(tree), progress_(progress), accounts_(std::move(accounts)) {}
 
+  /// Takes no member whose name is not one of these, which must outlive the reader.
+  void require_names(const ZipNames& names) { names_ = &names; }
+
   Result<void> read_all(ArchiveReader& reader) {
     for (;;) {
       const auto entry = reader.next();
@@ -64,6 +68,12 @@ class MemberReader {
 
  private:
   Result<SourceItem> read(ArchiveReader& reader, archive_entry* entry) {
+    const char* name = archive_entry_pathname(entry);
+    if (name != nullptr && names_ != nullptr && !names_->contains(name)) {
+      return Error{ErrorCode::format, shown(name) +
+                                          ": the name has characters that are not composed (NFC) or backslashes, on "
+                                          "which unpackers of zips disagree; use a tar"};
+    }
     if (archive_entry_hardlink(entry) != nullptr) return read_hard_link(reader, entry);
     const Acls acls = tree_.rules().mode == ModePolicy::exact ? Acls::take : Acls::leave;
     auto item = item_of(entry, acls, accounts_);
@@ -121,6 +131,7 @@ class MemberReader {
   ReleaseTree& tree_;
   Progress& progress_;
   scanner::Accounts accounts_;
+  const ZipNames* names_ = nullptr;
   ArchiveMembers members_;
   std::string last_;
   Blake3 blake3_;
@@ -192,6 +203,9 @@ Result<void> read_archive(const ArchiveFile& archive, ReleaseTree& tree, Progres
     case ArchiveKind::deb: return read_deb(archive.fd.get(), members);
     case ArchiveKind::zip: break;
   }
+  const auto names = ZipNames::read(archive.fd.get());
+  if (!names) return names.error();
+  members.require_names(*names);
   const Utf8Names utf8;
   auto reader = ArchiveReader::zip(archive.fd.get());
   if (!reader) return reader.error();

@@ -268,6 +268,19 @@ def test_a_zip_names_each_path_once(workdir: Path) -> None:
     refused(workdir / "app.zip", COULD_NOT_JUDGE, "'same': stands twice")
 
 
+def test_a_zip_names_what_libarchive_would_rename(workdir: Path) -> None:
+    """It composes characters, and takes a backslash for a slash where there is no slash."""
+    for name in ("composed-e\u0301", "back\\slash"):
+        with zipfile.ZipFile(workdir / "app.zip", "w") as archive:
+            archive.writestr(name, "1")
+        refused(workdir / "app.zip", COULD_NOT_JUDGE, "app.zip", "use a tar")
+    for names in (["composed-\u00e9", "\u2603/x"], [f"file-{number}" for number in range(70_000)]):
+        with zipfile.ZipFile(workdir / "app.zip", "w", allowZip64=True) as archive:
+            for name in names:
+                archive.writestr(name, "1")
+        manifest_tool(*IDENTITY, workdir / "app.zip", "-o", workdir / "out", timeout=120).expect(0)
+
+
 def test_what_is_no_source_is_refused(workdir: Path) -> None:
     (workdir / "text").write_text("hello\n" * 1000)
     refused(workdir / "text", COULD_NOT_JUDGE, "text", "no archive")

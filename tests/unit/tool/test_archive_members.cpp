@@ -68,6 +68,7 @@ TEST_CASE("an archive that could be unpacked in more than one way is refused") {
            {{file("a/b"), file("a")}, "'a': stands twice"},  // the directory a is there by then, listed or not
            {{dir("a"), file("a/b"), dir("a")}, nullptr},
            {{dir("."), dir(".")}, nullptr},
+           {{link_to(".", "/etc")}, "'.': the archive's root is no directory"},
            {{file("a/b"), dir("a")}, nullptr},
            {{link_to("a", "/etc"), file("a/passwd")}, "'a/passwd': lies below 'a', which is a symlink"},
            {{link_to("a", "b"), dir("b"), file("a/b/c/d")}, "'a/b/c/d': lies below 'a'"},

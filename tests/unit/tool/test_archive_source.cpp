@@ -115,7 +115,7 @@ TEST_CASE("hostile tars are refused with the member's name") {
            {{special("pipe", '6')}, "pipe: a fifo"},
            {{tar_symlink("l", "")}, "'l': a link without a target"},
            {{tar_file("bin/su", "x", 04755)}, "bin/su: is setuid or setgid"},
-           {{tar_file(".", "x")}, "no directory, so it cannot be the release's root"},
+           {{tar_file(".", "x")}, "'.': the archive's root is no directory"},
        }) {
     check_error(read(tar(row.members)), ErrorCode::format, row.why);
   }
