@@ -15,6 +15,8 @@ namespace driftd::manifests::tool {
 namespace {
 
 constexpr std::size_t kBufferSize = 256 * 1024;
+/// Of ext4. A sparse file says its size in a few bytes, and reading it takes all the time that its zeros take.
+constexpr std::uint64_t kMaxFile = std::uint64_t{1} << 44U;
 
 /// Names in pax headers are UTF-8 by definition, and any bytes by use. libarchive warns where it cannot put one into
 /// the locale's character set and then gives the bytes as they are, which are what we want: this program stays in the
@@ -130,6 +132,9 @@ Result<std::string_view> ArchiveReader::block() {
 
 Result<std::uint64_t> ArchiveReader::content(archive_entry* entry, const std::function<void(std::string_view)>& take) {
   static constexpr std::array<char, 65536> kZeros{};
+  const bool has_size = archive_entry_size_is_set(entry) != 0;
+  const auto size_said = has_size ? static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_entry_size(entry))) : 0;
+  if (size_said > kMaxFile) return Error{ErrorCode::format, "larger than 16 TiB, which no file is"};
   std::uint64_t done = 0;
   const auto zeros_until = [&](std::uint64_t offset) {
     while (done < offset) {
@@ -151,12 +156,10 @@ Result<std::uint64_t> ArchiveReader::content(archive_entry* entry, const std::fu
     take({static_cast<const char*>(bytes), size});
     done += size;
   }
-  if (archive_entry_size_is_set(entry) != 0) {
-    const auto size = static_cast<std::uint64_t>(std::max<la_int64_t>(0, archive_entry_size(entry)));
-    if (archive_entry_sparse_count(entry) > 0) zeros_until(size);
-    if (done != size) {
-      return Error{ErrorCode::format, "holds " + std::to_string(done) + " of " + std::to_string(size) + " bytes"};
-    }
+  if (!has_size) return done;
+  if (archive_entry_sparse_count(entry) > 0) zeros_until(size_said);
+  if (done != size_said) {
+    return Error{ErrorCode::format, "holds " + std::to_string(done) + " of " + std::to_string(size_said) + " bytes"};
   }
   return done;
 }

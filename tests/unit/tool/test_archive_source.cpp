@@ -8,11 +8,14 @@
 
 #include <doctest/doctest.h>
 
+#include "manifests/manifest.hpp"
 #include "manifests/tool/archive_source.hpp"
 #include "tests/unit/support/check_error.hpp"
+#include "tests/unit/support/random.hpp"
 #include "tests/unit/support/show.hpp"
 #include "tests/unit/tool/release_lines.hpp"
 #include "tests/unit/tool/tar_bytes.hpp"
+#include "tests/unit/tool/zip_bytes.hpp"
 
 using namespace driftd::manifests;
 using namespace driftd::manifests::tool;
@@ -245,4 +248,85 @@ TEST_CASE("the kind of an archive is told by its first bytes") {
     CHECK(must(open_archive("/proc/self/fd/" + std::to_string(fd.get()))).kind == row.kind);
   }
   check_error(open_archive("/nowhere/a.tar"), ErrorCode::io, "/nowhere/a.tar: No such file");
+}
+
+TEST_CASE("a zip's members are listed by its central directory") {
+  const auto zip_lines = [](const std::vector<ZipMember>& members) {
+    return lines(must(read(zip(members), without_digests(), ArchiveKind::zip)));
+  };
+  CHECK(zip_lines({{.name = "bin/run", .mode = 0100755},
+                   {.name = "d/", .content = "", .mode = 040755},
+                   {.name = "l", .content = "bin/run", .mode = 0120777},
+                   {.name = "\xe2\x98\x83"}}) ==
+        Lines{". type=dir", "./bin type=dir", "./bin/run type=file size=5 tags=exec", "./d type=dir",
+              "./l type=link link=bin/run", "./\\342\\230\\203 type=file size=5"});
+  struct Row {
+    std::vector<ZipMember> members;
+    const char* why;
+  };
+  for (const Row& row : std::vector<Row>{{{{.name = "../a"}}, "'..' leads out"},
+                                         {{{.name = "/a"}}, "absolute"},
+                                         {{{.name = "a"}, {.name = "a"}}, "'a': stands twice"},
+                                         {{{.name = "l", .content = "/etc", .mode = 0120777}, {.name = "l/passwd"}},
+                                          "'l/passwd': lies below 'l', which is a symlink"},
+                                         {{{.name = "null", .content = "", .mode = 020666}}, "character device"},
+                                         {{{.name = "e\xcc\x81"}}, "use a tar"},
+                                         {{{.name = "a\\b"}}, "use a tar"},
+                                         {{{.name = "su", .mode = 0104755}}, "setuid"}}) {
+    check_error(read(zip(row.members), {}, ArchiveKind::zip), ErrorCode::format, row.why);
+  }
+  std::string wrong = zip({{.name = "a"}});
+  wrong[wrong.find("hello")] = 'j';
+  check_error(read(wrong, {}, ArchiveKind::zip), ErrorCode::format, "'a': ");
+}
+
+TEST_CASE("a file that is all holes does not take forever") {
+  const std::string records = pax_record("GNU.sparse.name", "hole") +
+                              pax_record("GNU.sparse.size", "9000000000000000000") +
+                              pax_record("GNU.sparse.numblocks", "1") + pax_record("GNU.sparse.map", "0,0");
+  check_error(read(pax_header(records) + tar({tar_file("x", "")})), ErrorCode::format, "larger than 16 TiB");
+}
+
+TEST_CASE("whatever is done to an archive, it is refused or gives a manifest") {
+  const std::string plain =
+      pax_header(pax_record("path", "d/long\xe9") + pax_record("SCHILY.xattr.security.capability", "abcd") +
+                 pax_record("SCHILY.acl.access", "user::rw-\nuser:0:r--\ngroup::r--\nmask::r--\nother::r--\n")) +
+      tar({tar_file("x", "12"), tar_dir("e"), tar_symlink("e/l", "x"), tar_hard_link("h", "d/long\xe9")});
+  const std::string deb = kArMagic + ar_member("debian-binary", "2.0\n") + ar_member("data.tar.gz", gzip(plain));
+  const std::string zipped = zip({{.name = "a", .mode = 0100755}, {.name = "d/l", .content = "a", .mode = 0120777}});
+  Random random(7);
+  int taken = 0;
+  for (const auto& [bytes, kind] :
+       {std::pair(plain, ArchiveKind::tar), std::pair(deb, ArchiveKind::deb), std::pair(zipped, ArchiveKind::zip)}) {
+    for (int round = 0; round < 1500; ++round) {
+      std::string spoilt = bytes;
+      for (std::size_t changes = 1 + random.below(3); changes > 0; --changes) {
+        const std::size_t at = random.below(spoilt.size());
+        switch (random.below(4)) {
+          case 0: spoilt[at] = random.bytes(1).front(); break;
+          case 1: spoilt[at] = static_cast<char>(spoilt[at] ^ (1 << random.below(8))); break;
+          case 2: spoilt.erase(at, 1 + random.below(600)); break;
+          default: spoilt.insert(at, spoilt.substr(random.below(spoilt.size()), 512)); break;
+        }
+        if (spoilt.empty()) spoilt = "x";
+      }
+      SourceRules rules;
+      rules.mode = ModePolicy::exact;
+      const auto entries = read(spoilt, rules, kind);
+      if (!entries) {
+        CHECK_FALSE(entries.error().message.empty());
+        CHECK(entries.error().message.find_first_of("\n\x1b") == std::string::npos);
+        continue;
+      }
+      ++taken;
+      ManifestBuilder builder{Header{}};
+      for (const auto& [path, entry] : *entries) {
+        const auto added = builder.add(path, entry);
+        // The builder alone knows what a capability may be.
+        CHECK_MESSAGE((added || added.error().message.find("capability") != std::string::npos), path);
+        if (!added) break;
+      }
+    }
+  }
+  CHECK(taken > 100);
 }
