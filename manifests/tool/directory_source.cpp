@@ -54,14 +54,16 @@ class DirectoryReader {
 
   Result<std::vector<SourceItem>> read(unsigned threads) {
     scanner::Observer observer(mount_, nullptr, {});
-    if (auto walked = walk(".", observer); !walked) return walked.error();
+    if (auto walked = walk(".", Below::wanted, observer); !walked) return walked.error();
     if (auto hashed = hash_all(threads); !hashed) return hashed.error();
     return std::move(items_);
   }
 
  private:
+  enum class Below { wanted, unwanted };
+
   /// Lists one directory and those below; files get their content later.
-  Result<void> walk(const std::string& path, scanner::Observer& observer) {
+  Result<void> walk(const std::string& path, Below below, scanner::Observer& observer) {
     const UniqueFd directory = scanner::open_directory_beneath(root_, path);
     if (!directory) return failed(path, scanner::Observer::failed(errno));
     Observed observed;
@@ -70,6 +72,7 @@ class DirectoryReader {
     }
     const std::size_t own = items_.size();
     items_.push_back({path, std::move(observed), {}, {}});
+    if (below == Below::unwanted) return {};
 
     std::vector<std::string> names;
     scanner::DirectoryListing listing;
@@ -97,9 +100,11 @@ class DirectoryReader {
     Observed observed;
     const auto seen = observer.observe(directory, name.c_str(), {}, observed);
     if (seen.outcome != Outcome::seen) return failed(path, seen);
-    // Nothing below a directory with a rule LITERAL/** is of interest, so it need not be readable either.
-    const bool is_closed = interest == Interest::attributes && interest_in(rules_, path + "/x") == Interest::none;
-    if (observed.type == FileType::directory && !is_closed) return walk(path, observer);
+    if (observed.type == FileType::directory) {
+      // Nothing below a directory with a rule LITERAL/** is of interest, whatever it is called.
+      const bool is_closed = interest == Interest::attributes && interest_in(rules_, path + "/x") == Interest::none;
+      return walk(path, is_closed ? Below::unwanted : Below::wanted, observer);
+    }
     if (observed.type == FileType::file && interest == Interest::content) {
       to_hash_[directory_of(path)].push_back(items_.size());
     }

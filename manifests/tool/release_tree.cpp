@@ -50,7 +50,9 @@ Result<void> ReleaseTree::add(const SourceItem& item) {
       return Error{ErrorCode::format, escape(path) + ": no directory in the source, but --mutable '" + escape(path) +
                                           "/**' takes it for one; use --mutable or --link with the path itself"};
     }
-    return ++notes_.left_to_mutable, Result<void>{};
+    ++notes_.left_to_mutable;
+    imply_directory_of(path);
+    return {};
   }
   auto entry = make_entry(rules_, path, item);
   if (!entry) return entry.error();
@@ -75,6 +77,7 @@ Result<ReleaseEntries> ReleaseTree::finish() && {
                          "nothing of the source is left");
   }
   entries_.try_emplace(".", unseen_entry(rules_, EntryType::directory));
+  if (auto done = add_implied_directories(); !done) return done.error();
   if (auto done = add_links(); !done) return done.error();
   if (auto done = add_generated(); !done) return done.error();
   // All that must be there has its directories before anything that may be absent brings optional ones.
@@ -82,6 +85,30 @@ Result<ReleaseEntries> ReleaseTree::finish() && {
   if (auto done = add_mutable_directories(); !done) return done.error();
   if (auto done = add_optional(); !done) return done.error();
   return std::move(entries_);
+}
+
+/// An archive may leave directories out, which are there nevertheless once it is unpacked. What is listed brings its
+/// own.
+void ReleaseTree::imply_directory_of(const std::string& path) {
+  for (std::size_t slash = path.rfind('/'); slash != std::string::npos; slash = path.rfind('/', slash - 1)) {
+    const std::string above = path.substr(0, slash);
+    const Mutability free = mutability(rules_, above);
+    if (free == Mutability::below || free == Mutability::covered) continue;
+    implied_.insert(above);
+    return;
+  }
+}
+
+Result<void> ReleaseTree::add_implied_directories() {
+  for (const std::string& path : implied_) {
+    Entry entry = unseen_entry(rules_, EntryType::directory);
+    entry.ignore = mutability(rules_, path) == Mutability::directory;
+    const auto [at, fresh] = entries_.try_emplace(path, std::move(entry));
+    if (!fresh && at->second.type != EntryType::directory) {
+      return Error{ErrorCode::format, escape(path) + ": a directory and something else in the source"};
+    }
+  }
+  return {};
 }
 
 /// Refused where a mutable rule leaves open what `option` says of the path.

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,8 @@ class ReleaseTree {
  private:
   enum class Parents { required, optional };
 
+  void imply_directory_of(const std::string& path);
+  Result<void> add_implied_directories();
   Result<void> add_links();
   Result<void> add_generated();
   Result<void> add_mutable_directories();
@@ -59,6 +62,7 @@ class ReleaseTree {
 
   const SourceRules& rules_;
   ReleaseEntries entries_;
+  std::set<std::string> implied_;  ///< directories that hold something of the source, listed or not
   BuildNotes notes_;
   bool any_item_ = false;
   bool any_inside_ = false;

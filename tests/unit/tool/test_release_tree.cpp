@@ -109,6 +109,22 @@ TEST_CASE("what a mutable rule covers is not listed") {
               "var/cache: no directory in the source, but --mutable 'var/cache/**'");
 }
 
+TEST_CASE("directories that an archive leaves out are listed where they hold what is not listed") {
+  SourceRules rules;
+  rules.mutable_globs = globs({"var/cache/**", "**/__pycache__/**", "etc/*.local"});
+  const std::vector<SourceItem> files = {file("var/cache/a/b"), file("lib/x/__pycache__/sub/m.pyc"),
+                                         file("etc/a.local")};
+  std::vector<SourceItem> all = files;
+  for (const char* path :
+       {"var", "var/cache", "var/cache/a", "lib", "lib/x", "lib/x/__pycache__", "lib/x/__pycache__/sub", "etc"}) {
+    all.push_back(dir(path));
+  }
+  CHECK(lines(must(release(rules, files))) == lines(must(release(rules, all))));
+  CHECK(lines(must(release(rules, files))) == Lines{". type=dir", "./etc type=dir", "./lib type=dir",
+                                                    "./lib/x type=dir", "./var type=dir",
+                                                    "./var/cache type=dir ignore"});
+}
+
 TEST_CASE("a mutable directory below another is said once") {
   SourceRules rules;
   rules.mutable_globs = globs({"var/cache/**", "var/**"});
