@@ -33,6 +33,7 @@ struct Attributes {
 struct Entry {
   EntryType type = EntryType::file;
   bool executable = false;  ///< owner-execute was set in the source; means nothing where `mode` is recorded
+  bool any_exec = false;    ///< owner-execute is not checked; excludes `executable` and `mode`
   bool optional = false;    ///< may be absent
   bool ignore = false;      ///< a directory below which anything may be
   std::optional<std::uint64_t> size;

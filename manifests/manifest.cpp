@@ -24,6 +24,9 @@ const char* contradiction(const Entry& entry) {
   if (entry.executable && (entry.type != EntryType::file || entry.attributes.mode)) {
     return "exec is for files without a mode";
   }
+  if (entry.any_exec && (entry.type != EntryType::file || entry.attributes.mode || entry.executable)) {
+    return "anyexec is for files without a mode and without exec";
+  }
   if (entry.type != EntryType::file && entry.attributes.capability) return "only a file has a capability";
   if (entry.type == EntryType::symlink && entry.attributes.acl) return "a symlink has no ACL";
   if (entry.ignore && entry.type != EntryType::directory) return "only a directory can be ignored";
@@ -153,6 +156,7 @@ Entry Manifest::entry(EntryIndex index) const {
   Entry entry;
   entry.type = type(index);
   entry.executable = executable(index);
+  entry.any_exec = any_exec(index);
   entry.optional = optional(index);
   entry.ignore = ignore(index);
   entry.size = size_of(index);
@@ -229,6 +233,7 @@ Result<void> ManifestBuilder::add(std::string_view path, const Entry& entry) {
   const bool keep_sha256 = entry.sha256 && (keep_ == KeepDigests::all || !digest_for_host);
   unsigned flags = 0;
   if (entry.executable) flags |= Manifest::kExecutable;
+  if (entry.any_exec) flags |= Manifest::kAnyExec;
   if (entry.optional) flags |= Manifest::kOptional;
   if (entry.ignore) flags |= Manifest::kIgnore;
   if (entry.size) flags |= Manifest::kSize;

@@ -54,6 +54,7 @@ class Manifest {
 
   [[nodiscard]] EntryType type(EntryIndex entry) const { return nodes_[entry].type; }
   [[nodiscard]] bool executable(EntryIndex entry) const { return has(entry, kExecutable); }
+  [[nodiscard]] bool any_exec(EntryIndex entry) const { return has(entry, kAnyExec); }
   [[nodiscard]] bool optional(EntryIndex entry) const { return has(entry, kOptional); }
   [[nodiscard]] bool ignore(EntryIndex entry) const { return has(entry, kIgnore); }
   [[nodiscard]] std::optional<std::uint64_t> size_of(EntryIndex entry) const {
@@ -87,7 +88,15 @@ class Manifest {
 
  private:
   friend class ManifestBuilder;
-  enum Flag : std::uint8_t { kExecutable = 1, kOptional = 2, kIgnore = 4, kSize = 8, kBlake3 = 16, kSha256 = 32 };
+  enum Flag : std::uint8_t {
+    kExecutable = 1,
+    kOptional = 2,
+    kIgnore = 4,
+    kSize = 8,
+    kBlake3 = 16,
+    kSha256 = 32,
+    kAnyExec = 64
+  };
   struct Node {
     std::uint64_t size;
     std::uint32_t name_offset;

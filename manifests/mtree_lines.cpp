@@ -66,6 +66,10 @@ Result<void> parse_tag(std::string_view tag, Entry& entry) {
     entry.executable = true;
     return {};
   }
+  if (tag == "anyexec") {
+    entry.any_exec = true;
+    return {};
+  }
   if (tag.starts_with("blake3:")) return take(entry.blake3, parse_hex(tag.substr(7)), tag);
   if (tag.starts_with("cap:")) return take(entry.attributes.capability, parse_capability(tag.substr(4)), tag);
   if (tag.starts_with("acl:")) return take(entry.attributes.acl, parse_hex(tag.substr(4)), tag);
@@ -125,6 +129,7 @@ void append_tags(std::string& out, const Entry& entry) {
     append_hex(out, *entry.blake3);
   }
   if (entry.executable) start_tag("exec");
+  if (entry.any_exec) start_tag("anyexec");
   if (entry.attributes.capability) {
     start_tag("cap:");
     const std::string& raw = *entry.attributes.capability;

@@ -20,7 +20,8 @@ bool mode_agrees(const Manifest& manifest, EntryIndex entry, const Observed& obs
   const Attributes& attributes = manifest.attributes(entry);
   if (attributes.mode) return observed.mode == *attributes.mode;
   if ((observed.mode & (kPrivilege | S_IWOTH)) != 0) return false;
-  return observed.type != FileType::file || ((observed.mode & S_IXUSR) != 0) == manifest.executable(entry);
+  if (observed.type != FileType::file || manifest.any_exec(entry)) return true;
+  return ((observed.mode & S_IXUSR) != 0) == manifest.executable(entry);
 }
 
 bool owner_agrees(const Attributes& attributes, const Observed& observed, const Accounts& accounts) {
@@ -78,7 +79,9 @@ Facts actual_facts(const Manifest& manifest, EntryIndex entry, const Observed& o
   const Attributes& attributes = manifest.attributes(entry);
   if (attributes.uname) facts.owner = accounts.user(observed.uid).value_or(*facts.owner);
   if (attributes.gname) facts.group = accounts.group(observed.gid).value_or(*facts.group);
-  if (observed.type == FileType::file && !attributes.mode) facts.executable = (observed.mode & S_IXUSR) != 0;
+  if (observed.type == FileType::file && !attributes.mode && !manifest.any_exec(entry)) {
+    facts.executable = (observed.mode & S_IXUSR) != 0;
+  }
   return facts;
 }
 
@@ -101,7 +104,9 @@ Facts expected_facts(const Manifest& manifest, EntryIndex entry) {
   if (const Digest* digest = manifest.blake3(entry)) facts.blake3 = *digest;
   if (const Digest* digest = manifest.sha256(entry)) facts.sha256 = *digest;
   facts.mode = attributes.mode;
-  if (facts.type == FileType::file && !attributes.mode) facts.executable = manifest.executable(entry);
+  if (facts.type == FileType::file && !attributes.mode && !manifest.any_exec(entry)) {
+    facts.executable = manifest.executable(entry);
+  }
   facts.owner = attributes.uname;
   if (attributes.uid) facts.owner = std::to_string(*attributes.uid);
   facts.group = attributes.gname;

@@ -20,8 +20,8 @@ Facts expected_facts(const manifests::Manifest& manifest, manifests::EntryIndex 
 /// it. Where the entry has a digest and its size is right, `observed` must have the digest that decides: BLAKE3 if
 /// there is one.
 ///
-/// Without a recorded mode an entry must agree in owner-execute (files) and be neither setuid, setgid nor
-/// world-writable. A capability or an ACL that is not recorded must not be there.
+/// Without a recorded mode an entry must agree in owner-execute (files that are not `any_exec`) and be neither setuid,
+/// setgid nor world-writable. A capability or an ACL that is not recorded must not be there.
 std::optional<Finding> compare(const manifests::Manifest& manifest, manifests::EntryIndex entry,
                                const Observed& observed, const Accounts& accounts);
 

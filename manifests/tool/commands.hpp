@@ -18,15 +18,17 @@ struct KeygenOptions {
 };
 Result<void> keygen(const KeygenOptions& options);
 
-enum class ModePolicy { exec, exact };
+/// What a manifest says of modes: whether a file is executable, all bits, or neither.
+enum class ModePolicy { exec, exact, none };
 
 struct BuildOptions {
-  std::string source;
-  std::string output;  ///< empty: stdout
+  std::string source = ".";  ///< a directory, an archive, or `-`: a tar stream on standard input
+  std::string output;        ///< empty: stdout
   std::string name;
   std::string release;
   std::string sequence;  ///< a number, or `now`
   std::string source_url;
+  std::string artifact;  ///< a file, or empty
   std::string pipeline;
   std::string expires;  ///< a duration as in 90d; empty: never
   std::vector<std::string> overrides;
@@ -34,11 +36,16 @@ struct BuildOptions {
   std::vector<std::string> mutable_globs;
   std::vector<std::string> mutable_files;
   std::vector<std::string> optional_paths;
-  ModePolicy mode = ModePolicy::exec;
-  std::string owner = "none";  ///< USER:GROUP, `source` or `none`
+  std::vector<std::string> generated_paths;
+  std::vector<std::string> links;  ///< PATH=TARGET
+  unsigned strip_components = 0;
+  std::string subdir;              ///< empty: all of the source
+  std::optional<ModePolicy> mode;  ///< absent: as is usual for the source
+  std::string owner;               ///< USER:GROUP, `source` or `none`; empty: as is usual for the source
   bool blake3 = true;
   bool sha256 = true;
   unsigned threads = 0;  ///< 0: one a core
+  bool no_progress = false;
 };
 Result<void> build(const BuildOptions& options);
 

@@ -1,15 +1,15 @@
 #include "manifests/tool/directory_source.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <map>
 #include <optional>
-#include <stop_token>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "manifests/escape.hpp"
 #include "manifests/rel_path.hpp"
@@ -28,14 +28,6 @@ using scanner::Observation;
 using scanner::Observed;
 using scanner::Outcome;
 
-/// Parents before children, siblings in byte order: a slash sorts below every byte that a name can hold.
-bool canonical_less(const SourceEntry& a, const SourceEntry& b) {
-  if (a.path == "." || b.path == ".") return a.path == "." && b.path != ".";
-  const auto rank = [](char c) { return c == '/' ? 0U : static_cast<unsigned char>(c); };
-  return std::lexicographical_compare(a.path.begin(), a.path.end(), b.path.begin(), b.path.end(),
-                                      [&](char x, char y) { return rank(x) < rank(y); });
-}
-
 Error failed(const std::string& path, const Observation& seen) {
   switch (seen.outcome) {
     case Outcome::vanished: return {ErrorCode::io, escape(path) + ": vanished while it was read"};
@@ -49,37 +41,38 @@ Error failed(const std::string& path, const Observation& seen) {
   return {ErrorCode::io, escape(path) + ": changes while it is read; build from a directory at rest"};
 }
 
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
 class DirectoryReader {
  public:
-  DirectoryReader(int root, std::uint64_t mount, const SourceRules& rules, scanner::Accounts accounts)
-      : root_(root), mount_(mount), rules_(rules), accounts_(std::move(accounts)) {}
+  DirectoryReader(int root, std::uint64_t mount, const SourceRules& rules, const std::string& own_manifest,
+                  Progress& progress)
+      : root_(root), mount_(mount), rules_(rules), own_manifest_(own_manifest), progress_(progress) {}
 
-  Result<std::vector<SourceEntry>> read() {
+  Result<std::vector<SourceItem>> read(unsigned threads) {
     scanner::Observer observer(mount_, nullptr, {});
-    if (auto walked = walk(".", observer); !walked) return walked.error();
-    if (auto hashed = hash_all(); !hashed) return hashed.error();
-    return std::move(entries_);
+    if (auto walked = walk(".", Below::wanted, observer); !walked) return walked.error();
+    if (auto hashed = hash_all(threads); !hashed) return hashed.error();
+    return std::move(items_);
   }
 
  private:
+  enum class Below { wanted, unwanted };
+
   /// Lists one directory and those below; files get their content later.
-  Result<void> walk(const std::string& path, scanner::Observer& observer) {
+  Result<void> walk(const std::string& path, Below below, scanner::Observer& observer) {
     const UniqueFd directory = scanner::open_directory_beneath(root_, path);
     if (!directory) return failed(path, scanner::Observer::failed(errno));
     Observed observed;
     if (const auto seen = observer.observe_directory(directory.get(), observed); seen.outcome != Outcome::seen) {
       return failed(path, seen);
     }
-    const bool is_free = path != "." && is_mutable(path);
-    const bool ignored = std::any_of(rules_.mutable_globs.begin(), rules_.mutable_globs.end(),
-                                     [&](const Glob& glob) { return glob.literal_directory() == path; });
-    auto entry = make_entry(path, observed);
-    if (!entry) return entry.error();
-    entry->optional = is_free && !ignored;
-    entry->ignore = ignored;
-    const std::size_t own = entries_.size();
-    entries_.push_back({path, std::move(*entry)});
-    if (ignored) return {};
+    const std::size_t own = items_.size();
+    items_.push_back({path, std::move(observed), {}, {}});
+    if (below == Below::unwanted) return {};
 
     std::vector<std::string> names;
     scanner::DirectoryListing listing;
@@ -97,78 +90,31 @@ class DirectoryReader {
       }
     }
     // A directory that is there for the manifest alone is as little part of the release as the manifest.
-    if (held_own_manifest && entries_.size() == own + 1 && path != ".") entries_.pop_back();
+    if (held_own_manifest && items_.size() == own + 1 && path != ".") items_.pop_back();
     return {};
   }
 
   Result<void> visit(int directory, const std::string& name, const std::string& path, scanner::Observer& observer) {
+    const Interest interest = interest_in(rules_, path);
+    if (interest == Interest::none) return {};
     Observed observed;
     const auto seen = observer.observe(directory, name.c_str(), {}, observed);
     if (seen.outcome != Outcome::seen) return failed(path, seen);
-    if (observed.type == FileType::directory) return walk(path, observer);
-    const bool is_free = is_mutable(path);
-    if (observed.type == FileType::symlink && is_free) return {};  // a link's target cannot be left open
-    auto entry = make_entry(path, observed);
-    if (!entry) return entry.error();
-    if (is_free) {
-      entry->optional = true;
-      entry->executable = false;
-      entry->size.reset();
-    } else if (observed.type == FileType::file) {
-      to_hash_[directory_of(path)].push_back(entries_.size());
+    if (observed.type == FileType::directory) {
+      // Nothing below a directory with a rule LITERAL/** is of interest, whatever it is called.
+      const bool is_closed = interest == Interest::attributes && interest_in(rules_, path + "/x") == Interest::none;
+      return walk(path, is_closed ? Below::unwanted : Below::wanted, observer);
     }
-    entries_.push_back({path, std::move(*entry)});
+    if (observed.type == FileType::file && interest == Interest::content) {
+      to_hash_[directory_of(path)].push_back(items_.size());
+    }
+    items_.push_back({path, std::move(observed), {}, {}});
     return {};
   }
 
-  Result<Entry> make_entry(const std::string& path, const Observed& observed) const {
-    Entry entry;
-    switch (observed.type) {
-      case FileType::file: entry.type = EntryType::file; break;
-      case FileType::directory: entry.type = EntryType::directory; break;
-      case FileType::symlink: entry.type = EntryType::symlink; break;
-      default: {
-        return Error{ErrorCode::format, escape(path) + ": a " + std::string(to_string(observed.type)) +
-                                            " cannot be part of a release; leave it out or cover it with --mutable"};
-      }
-    }
-    if (observed.type == FileType::file) {
-      entry.size = observed.size;
-      entry.attributes.capability = observed.capability;
-    }
-    if (observed.type == FileType::symlink) entry.attributes.link = observed.target;
-    take_owner(observed, entry.attributes);
-    if (rules_.mode == ModePolicy::exact) {
-      if (observed.type != FileType::symlink) entry.attributes.mode = observed.mode;
-      entry.attributes.acl = observed.acl;
-    } else if (observed.type == FileType::file) {
-      entry.executable = (observed.mode & S_IXUSR) != 0;
-      if ((observed.mode & (S_ISUID | S_ISGID)) != 0) {
-        return Error{ErrorCode::format, escape(path) +
-                                            ": is setuid or setgid, which a host accepts only where the mode is "
-                                            "recorded; use --mode exact"};
-      }
-    }
-    return entry;
-  }
-
-  void take_owner(const Observed& observed, Attributes& attributes) const {
-    if (rules_.owner == "none") return;
-    if (rules_.owner != "source") {
-      const std::size_t colon = rules_.owner.find(':');
-      attributes.uname = rules_.owner.substr(0, colon);
-      attributes.gname = rules_.owner.substr(colon + 1);
-      return;
-    }
-    attributes.uname = accounts_.user(observed.uid);
-    if (!attributes.uname) attributes.uid = observed.uid;
-    attributes.gname = accounts_.group(observed.gid);
-    if (!attributes.gname) attributes.gid = observed.gid;
-  }
-
   /// Directories are shared out among threads; each is opened once.
-  Result<void> hash_all() {
-    std::vector<std::pair<std::string, std::vector<std::size_t>>> work(to_hash_.begin(), to_hash_.end());
+  Result<void> hash_all(unsigned threads) {
+    const std::vector<std::pair<std::string, std::vector<std::size_t>>> work(to_hash_.begin(), to_hash_.end());
     std::atomic<std::size_t> next{0};
     std::vector<std::optional<Error>> errors(work.size());
     const auto run = [&] {
@@ -178,8 +124,8 @@ class DirectoryReader {
       }
     };
     {
-      std::vector<std::jthread> threads;
-      for (unsigned i = 1; i < rules_.threads; ++i) threads.emplace_back(run);
+      std::vector<std::jthread> others;
+      for (unsigned i = 1; i < threads; ++i) others.emplace_back(run);
       run();
     }
     for (const auto& error : errors) {
@@ -193,7 +139,7 @@ class DirectoryReader {
     const UniqueFd directory = scanner::open_directory_beneath(root_, path);
     if (!directory) return failed(path, scanner::Observer::failed(errno));
     for (const std::size_t index : files) {
-      SourceEntry& file = entries_[index];
+      SourceItem& file = items_[index];
       const std::string name(RelPath::parse(file.path)->name());
       scanner::ContentWanted wanted;
       wanted.blake3 = rules_.blake3;
@@ -201,95 +147,48 @@ class DirectoryReader {
       Observed observed;
       const auto seen = observer.observe(directory.get(), name.c_str(), wanted, observed);
       if (seen.outcome != Outcome::seen) return failed(file.path, seen);
-      auto entry = make_entry(file.path, observed);
-      if (!entry) return entry.error();
-      if (entry->type != EntryType::file)
+      if (observed.type != FileType::file) {
         return failed(file.path, {Outcome::unverified, scanner::UnverifiedReason::unstable, 0});
-      entry->blake3 = observed.blake3;
-      entry->sha256 = observed.sha256;
-      file.entry = std::move(*entry);
+      }
+      progress_.add_bytes(observed.size);
+      progress_.add_file();
+      file.seen = std::move(observed);
     }
     return {};
   }
 
-  [[nodiscard]] bool is_mutable(const std::string& path) const {
-    return std::any_of(rules_.mutable_globs.begin(), rules_.mutable_globs.end(),
-                       [&](const Glob& glob) { return glob.matches(path); });
-  }
-
   [[nodiscard]] bool is_own_manifest(const std::string& directory, const std::string& name) const {
-    const auto own = RelPath::parse(rules_.own_manifest);
-    return own && directory_of(rules_.own_manifest) == directory && belongs_to_manifest(name, own->name());
-  }
-
-  static std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash);
+    const auto own = RelPath::parse(own_manifest_);
+    return own && directory_of(own_manifest_) == directory && belongs_to_manifest(name, own->name());
   }
 
   int root_;
   std::uint64_t mount_;
   const SourceRules& rules_;
-  scanner::Accounts accounts_;
-  std::vector<SourceEntry> entries_;
+  const std::string& own_manifest_;
+  Progress& progress_;
+  std::vector<SourceItem> items_;
   std::map<std::string, std::vector<std::size_t>> to_hash_;  ///< by directory
 };
 
-using ByPath = std::map<std::string, std::size_t>;
-
-/// Adds a path that the source lacks, and the directories above it that it lacks, as optional.
-void add_absent(std::vector<SourceEntry>& entries, ByPath& known, const std::string& path, Entry entry) {
-  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    const std::string above = path.substr(0, slash);
-    if (!known.try_emplace(above, entries.size()).second) continue;
-    Entry directory;
-    directory.type = EntryType::directory;
-    directory.optional = true;
-    entries.push_back({above, std::move(directory)});
-  }
-  entry.optional = true;
-  known[path] = entries.size();
-  entries.push_back({path, std::move(entry)});
-}
-
-Result<void> apply_rules(std::vector<SourceEntry>& entries, const SourceRules& rules) {
-  ByPath known;
-  for (std::size_t i = 0; i < entries.size(); ++i) known.emplace(entries[i].path, i);
-  for (const Glob& glob : rules.mutable_globs) {
-    const auto directory = glob.literal_directory();
-    if (!directory || known.contains(*directory)) continue;
-    Entry entry;
-    entry.type = EntryType::directory;
-    entry.ignore = true;
-    add_absent(entries, known, *directory, std::move(entry));
-  }
-  for (const std::string& path : rules.optional_paths) {
-    if (!RelPath::parse(path)) {
-      return Error{ErrorCode::usage, "--optional '" + escape(path) + "': not a path below the source's root"};
-    }
-    if (const auto at = known.find(path); at != known.end()) {
-      entries[at->second].entry.optional = true;
-    } else {
-      add_absent(entries, known, path, Entry{});
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
-Result<std::vector<SourceEntry>> read_directory(const std::string& directory, const SourceRules& rules) {
+Result<void> read_directory(const std::string& directory, const std::string& own_manifest, unsigned threads,
+                            ReleaseTree& tree, Progress& progress) {
   const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return system_error(directory, errno);
   const auto mount = scanner::mount_of(root.get());
   if (!mount) return system_error(directory, errno);
-  auto accounts = scanner::Accounts::load();
+  const auto accounts = scanner::Accounts::load();
   if (!accounts) return accounts.error();
-  auto entries = DirectoryReader(root.get(), *mount, rules, std::move(*accounts)).read();
-  if (!entries) return entries.error();
-  if (auto applied = apply_rules(*entries, rules); !applied) return applied.error();
-  std::sort(entries->begin(), entries->end(), canonical_less);
-  return entries;
+  auto items = DirectoryReader(root.get(), *mount, tree.rules(), own_manifest, progress).read(threads);
+  if (!items) return items.error();
+  for (SourceItem& item : *items) {
+    item.uname = accounts->user(item.seen.uid);
+    item.gname = accounts->group(item.seen.gid);
+    if (auto added = tree.add(item); !added) return added;
+  }
+  return {};
 }
 
 }  // namespace driftd::manifests::tool

@@ -1,37 +1,18 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
-#include "manifests/entry.hpp"
 #include "manifests/error.hpp"
-#include "manifests/glob.hpp"
-#include "manifests/tool/commands.hpp"
+#include "manifests/tool/progress.hpp"
+#include "manifests/tool/release_tree.hpp"
 
 namespace driftd::manifests::tool {
 
-/// One path of a source with all that a manifest will say of it.
-struct SourceEntry {
-  std::string path;  ///< raw bytes below the root, `.` for the root
-  Entry entry;
-};
-
-/// What to take over from a source, and what to leave unchecked.
-struct SourceRules {
-  ModePolicy mode = ModePolicy::exec;
-  std::string owner = "none";
-  bool blake3 = true;
-  bool sha256 = true;
-  std::vector<Glob> mutable_globs;
-  std::vector<std::string> optional_paths;
-  /// The manifest that is being written, where it lies inside the source: left out with its signatures.
-  std::string own_manifest;
-  unsigned threads = 1;
-};
-
-/// Walks and hashes a directory with the code that the host uses. The result is in canonical order. Refused: anything
-/// that is no file, directory or link, a mount on the way, and what the host would never accept under the rules.
-Result<std::vector<SourceEntry>> read_directory(const std::string& directory, const SourceRules& rules);
+/// Walks a directory, hashes its files in `threads` threads with the code that the host uses, and gives every path to
+/// `tree`. What the tree has no interest in is not even opened. `own_manifest` is the manifest that is being written,
+/// where it lies in the directory: it is left out with its signatures, and with a directory that holds nothing else.
+/// Refused: a mount on the way, and what changes meanwhile.
+Result<void> read_directory(const std::string& directory, const std::string& own_manifest, unsigned threads,
+                            ReleaseTree& tree, Progress& progress);
 
 }  // namespace driftd::manifests::tool

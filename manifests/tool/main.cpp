@@ -32,53 +32,76 @@ void add_keygen(CLI::App& app, KeygenOptions& options, Command& chosen) {
       ->type_name("VAR");
 }
 
-void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
-  CLI::App* sub = add(app, "build", "list a directory as a release", chosen, [&] { return build(options); });
-  sub->add_option("SOURCE", options.source, "the directory that will be deployed")->required()->type_name("");
-  sub->add_option("-o,--output", options.output, "file to write (default: standard output)")->type_name("FILE");
+/// An option that may be given many times, with one value each.
+void add_repeated(CLI::App* app, const char* name, std::vector<std::string>& values, const char* what,
+                  const char* type) {
+  app->add_option(name, values, what)->allow_extra_args(false)->type_name(type);
+}
+
+void add_build_source(CLI::App* sub, BuildOptions& options) {
+  sub->add_option(
+         "SOURCE", options.source,
+         "what will be deployed (default: .): a directory, a .tar (plain or compressed), a .zip, a .deb, or '-': "
+         "a tar stream on standard input")
+      ->type_name("");
+  sub->add_option("--strip-components", options.strip_components, "leave out the first N components of each path")
+      ->type_name("N");
+  sub->add_option("--subdir", options.subdir, "list what is below PATH alone (after stripping)")->type_name("PATH");
+  sub->add_option("--threads", options.threads, "threads that hash a directory (default: one a core)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  sub->add_flag("--no-progress", options.no_progress, "no progress line, even on a terminal");
+}
+
+void add_build_rules(CLI::App* sub, BuildOptions& options) {
+  add_repeated(sub, "--link", options.links, "a symlink that the deploy makes", "PATH=TARGET");
+  add_repeated(sub, "--generated", options.generated_paths, "a file that the deploy writes: must be there, any content",
+               "PATH");
+  add_repeated(sub, "--optional", options.optional_paths,
+               "may be absent; with any content, where the source does not have it", "PATH");
+  add_repeated(sub, "--mutable", options.mutable_globs, "GLOB of paths that may appear or change", "GLOB");
+  add_repeated(sub, "--mutable-from", options.mutable_files, "file with a GLOB a line", "FILE");
+  const auto set_mode = [&options](const std::string& mode) {
+    options.mode = mode == "exact" ? ModePolicy::exact : mode == "none" ? ModePolicy::none : ModePolicy::exec;
+  };
+  sub->add_option_function<std::string>("--mode", set_mode,
+                                        "exec: whether the owner may execute (default); exact: all bits (default for a "
+                                        ".deb); none: neither")
+      ->check(CLI::IsMember({"exec", "exact", "none"}))
+      ->type_name("exec|exact|none");
+  sub->add_option("--owner", options.owner, "USER:GROUP, 'source' (default for a .deb) or 'none' (default)")
+      ->type_name("WHO");
+  const auto set_digests = [&options](const std::string& list) {
+    options.blake3 = list.find("blake3") != std::string::npos;
+    options.sha256 = list.find("sha256") != std::string::npos;
+  };
+  sub->add_option_function<std::string>("--digest", set_digests, "sha256,blake3 (default), or one of them")
+      ->check(CLI::IsMember({"sha256,blake3", "blake3,sha256", "sha256", "blake3"}))
+      ->type_name("LIST");
+}
+
+void add_build_header(CLI::App* sub, BuildOptions& options) {
   sub->add_option("--name", options.name, "the product, as the hosts' configuration names it")
       ->required()
       ->type_name("NAME");
   sub->add_option("--release", options.release, "the release, as people name it")->required()->type_name("R");
   sub->add_option("--sequence", options.sequence, "a number that only grows, or 'now'")->required()->type_name("N|now");
-  sub->add_option("--mutable", options.mutable_globs, "GLOB of paths that may appear or change")
-      ->allow_extra_args(false)
-      ->type_name("GLOB");
-  sub->add_option("--mutable-from", options.mutable_files, "file with a GLOB a line")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
-  sub->add_option("--optional", options.optional_paths, "PATH that may be absent")
-      ->allow_extra_args(false)
-      ->type_name("PATH");
-  sub->add_option_function<std::string>(
-         "--mode",
-         [&options](const std::string& mode) { options.mode = mode == "exact" ? ModePolicy::exact : ModePolicy::exec; },
-         "exec: whether the owner may execute (default); exact: all bits")
-      ->check(CLI::IsMember({"exec", "exact"}))
-      ->type_name("exec|exact");
-  sub->add_option("--owner", options.owner, "USER:GROUP, 'source' or 'none'")->type_name("WHO");
+  sub->add_option("--expires", options.expires, "how long the release may stay, as in 90d")->type_name("TIME");
   sub->add_option("--source", options.source_url, "where the source code is, as a URL with the commit")
       ->type_name("URL");
+  sub->add_option("--artifact", options.artifact, "the file that is deployed; its name and SHA-256 are recorded")
+      ->type_name("FILE");
   sub->add_option("--pipeline", options.pipeline, "the CI run's URL")->type_name("URL");
-  sub->add_option("--override", options.overrides, "a check that was skipped for this release")
-      ->allow_extra_args(false)
-      ->type_name("TEXT");
-  sub->add_option("--label", options.labels, "KEY=VALUE that hosts may require")
-      ->allow_extra_args(false)
-      ->type_name("K=V");
-  sub->add_option("--expires", options.expires, "how long the release may stay, as in 90d")->type_name("TIME");
-  sub->add_option_function<std::string>(
-         "--digest",
-         [&options](const std::string& list) {
-           options.blake3 = list.find("blake3") != std::string::npos;
-           options.sha256 = list.find("sha256") != std::string::npos;
-         },
-         "sha256,blake3 (default), or one of them")
-      ->check(CLI::IsMember({"sha256,blake3", "blake3,sha256", "sha256", "blake3"}))
-      ->type_name("LIST");
-  sub->add_option("--threads", options.threads, "threads that hash (default: one a core)")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
+  add_repeated(sub, "--override", options.overrides, "a check that was skipped for this release", "TEXT");
+  add_repeated(sub, "--label", options.labels, "KEY=VALUE that hosts may require", "K=V");
+}
+
+void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "build", "list what will be deployed as a release", chosen, [&] { return build(options); });
+  sub->add_option("-o,--output", options.output, "file to write (default: standard output)")->type_name("FILE");
+  add_build_source(sub, options);
+  add_build_rules(sub, options);
+  add_build_header(sub, options);
 }
 
 void add_sign(CLI::App& app, SignOptions& options, Command& chosen) {

@@ -43,7 +43,7 @@ std::string owner_of(const Attributes& attributes) {
 std::string mode_of(const Entry& entry) {
   char text[16];
   if (entry.attributes.mode) return std::snprintf(text, sizeof text, "%04o", *entry.attributes.mode), text;
-  return entry.executable ? "exec" : "-";
+  return entry.executable ? "exec" : entry.any_exec ? "any" : "-";
 }
 
 void show_entry(const std::string& path, const Entry& entry) {

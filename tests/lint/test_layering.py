@@ -27,6 +27,7 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlite3": {"daemon"},
     "systemd": {"daemon"},
     "yaml-cpp": {"daemon"},
+    "zlib": {"manifests/tool"},
 }
 
 

@@ -42,3 +42,20 @@ def answer_passwords(command: Sequence[str | Path], password: str, seconds: floa
     _, status = os.waitpid(process, 0)
     assert_no_sanitizer_report(shown, str(command[0]))
     return os.waitstatus_to_exitcode(status), printable(shown)
+
+
+def shown_on_terminal(command: Sequence[str | Path], term: str = "xterm", seconds: float = 60) -> tuple[int, bytes]:
+    """The exit code, and every byte that the program wrote to its terminal."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(command[0], [os.fspath(word) for word in command], environment(TERM=term))
+    deadline = time.monotonic() + seconds
+    shown = b""
+    while (more := _read(terminal, 0.2)) is not None:
+        shown += more
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert_no_sanitizer_report(shown, str(command[0]))
+    return os.waitstatus_to_exitcode(status), shown

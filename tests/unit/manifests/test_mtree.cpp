@@ -510,6 +510,9 @@ TEST_CASE("a malformed entry is refused") {
       {",exec", ",exec:1", "unknown tag"},
       {",exec", ",md5:d41d8cd98f00b204e9800998ecf8427e", "unknown tag"},
       {",exec", " tags=exec", kForm},
+      {",exec", ",exec,anyexec", "anyexec is for files without a mode and without exec"},
+      {",exec", ",anyexec,anyexec", kForm},
+      {"./bin type=dir", "./bin type=dir tags=anyexec", "anyexec is for files without a mode"},
       {"tags=blake3:56", "tags=exec,blake3:56", kForm},
       {"tags=blake3:08d0", "tags=", "unknown tag 'dc440a"},
       {"tags=blake3:08d0", "tags=blake3:08d0,", "malformed value"},
@@ -542,6 +545,17 @@ TEST_CASE("a malformed entry is refused") {
     CAPTURE(row.to);
     check_error(read_manifest(recount(edited(row.from, row.to))), ErrorCode::format, row.why);
   }
+}
+
+TEST_CASE("a file whose owner-execute is not checked has the tag anyexec in the place of exec") {
+  const std::string text = recount(edited(",exec", ",anyexec"));
+  const auto read = read_manifest(text);
+  REQUIRE(read);
+  const auto run = read->manifest.find("bin/run");
+  REQUIRE(run);
+  CHECK(read->manifest.any_exec(*run));
+  CHECK_FALSE(read->manifest.executable(*run));
+  CHECK(write_manifest(read->manifest) == text);
 }
 
 TEST_CASE("a text with other line ends is refused") {

@@ -185,6 +185,21 @@ TEST_CASE("without a recorded mode: owner-execute agrees, and nothing grants wha
   }
 }
 
+TEST_CASE("where owner-execute is not checked, what grants too much still is") {
+  const Entry any = entry_with(file_entry("hello"), [](Entry& one) { one.any_exec = true; });
+  for (const std::uint32_t mode : {0U, 0644U, 0755U, 0100U, 0664U}) {
+    CAPTURE(mode);
+    CHECK(verdict(judge(any, seen_with(seen_file(), [&](Observed& seen) { seen.mode = mode; }))) == "agrees");
+  }
+  for (const std::uint32_t mode : {04755U, 02644U, 0646U, 0777U}) {
+    CAPTURE(mode);
+    const auto finding = judge(any, seen_with(seen_file(), [&](Observed& seen) { seen.mode = mode; }));
+    CHECK(verdict(finding) == "metadata: mode");
+    // Neither side says `executable`, so that no report calls it the difference.
+    CHECK((finding && !finding->expected.executable && !finding->actual.executable));
+  }
+}
+
 TEST_CASE("a recorded mode is checked exactly, and is all that is said of it") {
   for (const std::uint32_t recorded : {0U, 0644U, 0755U, 04755U, 06777U, 01777U}) {
     for (const std::uint32_t actual : {0U, 0644U, 0755U, 04755U, 06777U, 01777U, 0645U}) {

@@ -72,6 +72,7 @@ inline manifests::Entry entry(Random& random, manifests::EntryType type) {
     attributes.capability = std::move(raw);
   }
   entry.executable = !attributes.mode && random.one_in(3);
+  entry.any_exec = !attributes.mode && !entry.executable && random.one_in(5);
   if (random.one_in(5)) return entry;
   entry.size = random.one_in(4) ? random.number() : random.below(100);
   if (!random.one_in(4)) entry.blake3 = digest(random);

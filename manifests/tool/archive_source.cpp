@@ -1,0 +1,215 @@
+#include "manifests/tool/archive_source.hpp"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include <archive_entry.h>
+
+#include "manifests/digest.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/tool/archive_item.hpp"
+#include "manifests/tool/archive_members.hpp"
+#include "manifests/tool/archive_reader.hpp"
+#include "manifests/tool/byte_stream.hpp"
+#include "manifests/tool/zip_names.hpp"
+#include "scanner/accounts.hpp"
+
+namespace driftd::manifests::tool {
+namespace {
+
+using scanner::FileType;
+
+/// Names in a zip are UTF-8 where a flag says so, and libarchive gives no name at all where it cannot put that into the
+/// locale's character set.
+class Utf8Names {
+ public:
+  Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (locale_ != nullptr) before_ = ::uselocale(locale_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+  ~Utf8Names() {
+    if (locale_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(locale_);
+  }
+
+ private:
+  locale_t locale_;
+  locale_t before_ = nullptr;
+};
+
+/// Takes the members of one archive one after the other.
+class MemberReader {
+ public:
+  MemberReader(ReleaseTree& tree, Progress& progress, scanner::Accounts accounts)
+      : tree_(tree), progress_(progress), accounts_(std::move(accounts)) {}
+
+  /// Takes no member whose name is not one of these, which must outlive the reader.
+  void require_names(const ZipNames& names) { names_ = &names; }
+
+  Result<void> read_all(ArchiveReader& reader) {
+    for (;;) {
+      const auto entry = reader.next();
+      if (!entry) return after_last(entry.error());
+      if (*entry == nullptr) return {};
+      auto item = read(reader, *entry);
+      if (!item) return item.error();
+      last_ = item->path;
+      if (auto added = members_.add(*item); !added) return added;
+      if (auto added = tree_.add(*item); !added) return added;
+    }
+  }
+
+ private:
+  Result<SourceItem> read(ArchiveReader& reader, archive_entry* entry) {
+    const char* name = archive_entry_pathname(entry);
+    if (name != nullptr && names_ != nullptr && !names_->contains(name)) {
+      return Error{ErrorCode::format, shown(name) +
+                                          ": the name has characters that are not composed (NFC) or backslashes, on "
+                                          "which unpackers of zips disagree; use a tar"};
+    }
+    if (archive_entry_hardlink(entry) != nullptr) return read_hard_link(reader, entry);
+    const Acls acls = tree_.rules().mode == ModePolicy::exact ? Acls::take : Acls::leave;
+    auto item = item_of(entry, acls, accounts_);
+    if (!item || item->seen.type != FileType::file) return item;
+    if (archive_entry_is_encrypted(entry) != 0) {
+      return Error{ErrorCode::format, "'" + escape(item->path) + "': encrypted; make the archive without a password"};
+    }
+    if (auto hashed = hash(reader, entry, item->seen); !hashed) return with_context(shown(item->path), hashed.error());
+    return item;
+  }
+
+  /// All of a hard link is what its target is. Some archivers repeat the content, which must be the same then.
+  Result<SourceItem> read_hard_link(ArchiveReader& reader, archive_entry* entry) {
+    const char* name = archive_entry_pathname(entry);
+    const auto path = member_path(name == nullptr ? "" : name);
+    if (!path) return path.error();
+    const auto target = member_path(archive_entry_hardlink(entry));
+    if (!target) return with_context(shown(*path) + ": hard link to", target.error());
+    const auto file = members_.linked_file(*target);
+    if (!file) return with_context(shown(*path), file.error());
+    SourceItem item = **file;
+    item.path = *path;
+    scanner::Observed repeated;
+    if (auto hashed = hash(reader, entry, repeated); !hashed) return with_context(shown(*path), hashed.error());
+    const bool differs = repeated.size > 0 && (repeated.size != item.seen.size || repeated.blake3 != item.seen.blake3 ||
+                                               repeated.sha256 != item.seen.sha256);
+    if (differs) return Error{ErrorCode::format, shown(*path) + ": a hard link with a content of its own"};
+    return item;
+  }
+
+  /// Every file, since a hard link may name one that the rules leave out.
+  Result<void> hash(ArchiveReader& reader, archive_entry* entry, scanner::Observed& seen) {
+    const SourceRules& rules = tree_.rules();
+    blake3_.reset();
+    sha256_.reset();
+    const auto size = reader.content(entry, [&](std::string_view bytes) {
+      if (rules.blake3) blake3_.update(bytes);
+      if (rules.sha256) sha256_.update(bytes.data(), bytes.size());
+      progress_.add_bytes(bytes.size());
+    });
+    if (!size) return size.error();
+    progress_.add_file();
+    seen.size = *size;
+    if (rules.blake3) seen.blake3 = blake3_.finish();
+    if (rules.sha256) seen.sha256 = sha256_.finish();
+    return {};
+  }
+
+  [[nodiscard]] Error after_last(const Error& error) const {
+    return last_.empty() ? error : with_context("after " + shown(last_), error);
+  }
+
+  static std::string shown(const std::string& path) { return "'" + escape(path) + "'"; }
+
+  ReleaseTree& tree_;
+  Progress& progress_;
+  scanner::Accounts accounts_;
+  const ZipNames* names_ = nullptr;
+  ArchiveMembers members_;
+  std::string last_;
+  Blake3 blake3_;
+  Sha256 sha256_;
+};
+
+Result<void> read_tar(ByteStream compressed, MemberReader& members) {
+  auto plain = decompress(std::move(compressed));
+  if (!plain) return plain.error();
+  auto reader = ArchiveReader::tar(*plain);
+  if (!reader) return reader.error();
+  if (auto read = members.read_all(*reader); !read) return read;
+  return drain(*plain);
+}
+
+/// An ar archive of debian-binary, control.tar.* and data.tar.*: deb(5).
+Result<void> read_deb(int fd, MemberReader& members) {
+  auto opened = ArchiveReader::ar(read_descriptor(fd, "the package"));
+  if (!opened) return opened.error();
+  ArchiveReader& reader = *opened;
+  bool is_first = true;
+  bool has_data = false;
+  for (;;) {
+    const auto entry = reader.next();
+    if (!entry) return entry.error();
+    if (*entry == nullptr) break;
+    const char* raw = archive_entry_pathname(*entry);
+    const std::string_view name = raw == nullptr ? "" : raw;
+    if (is_first && name != "debian-binary") return Error{ErrorCode::format, "an ar archive, but no Debian package"};
+    is_first = false;
+    if (!name.starts_with("data.tar")) continue;
+    if (has_data) return Error{ErrorCode::format, "has two members data.tar"};
+    has_data = true;
+    auto read = read_tar([&reader] { return reader.block(); }, members);
+    if (!read) return with_context(escape(name), read.error());
+  }
+  if (!has_data) return Error{ErrorCode::format, "a Debian package without a member data.tar"};
+  return {};
+}
+
+}  // namespace
+
+Result<ArchiveFile> open_archive(const std::string& path) {
+  ArchiveFile archive;
+  archive.fd = UniqueFd(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                    : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!archive.fd) return system_error(path, errno);
+  if (path == "-") {
+    if (::isatty(archive.fd.get()) != 0) {
+      return Error{ErrorCode::usage, "SOURCE '-' is a tar stream on standard input, which is a terminal"};
+    }
+    return archive;
+  }
+  std::array<char, 8> start{};
+  const ssize_t got = ::pread(archive.fd.get(), start.data(), start.size(), 0);
+  if (got < 0 && errno != ESPIPE) return system_error(path, errno);
+  const std::string_view bytes(start.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  if (bytes.starts_with("!<arch>\n")) archive.kind = ArchiveKind::deb;
+  if (bytes.starts_with("PK\3\4") || bytes.starts_with("PK\5\6")) archive.kind = ArchiveKind::zip;
+  return archive;
+}
+
+Result<void> read_archive(const ArchiveFile& archive, ReleaseTree& tree, Progress& progress) {
+  auto accounts = scanner::Accounts::load();
+  if (!accounts) return accounts.error();
+  MemberReader members(tree, progress, std::move(*accounts));
+  switch (archive.kind) {
+    case ArchiveKind::tar: return read_tar(read_descriptor(archive.fd.get(), "archive"), members);
+    case ArchiveKind::deb: return read_deb(archive.fd.get(), members);
+    case ArchiveKind::zip: break;
+  }
+  const auto names = ZipNames::read(archive.fd.get());
+  if (!names) return names.error();
+  members.require_names(*names);
+  const Utf8Names utf8;
+  auto reader = ArchiveReader::zip(archive.fd.get());
+  if (!reader) return reader.error();
+  return members.read_all(*reader);
+}
+
+}  // namespace driftd::manifests::tool
