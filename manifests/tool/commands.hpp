@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "manifests/error.hpp"
+#include "manifests/tool/identity.hpp"
 
 /// One function a command of driftd-manifest. Results go to stdout, what a person should know beside them to stderr.
 namespace driftd::manifests::tool {
@@ -23,16 +24,7 @@ enum class ModePolicy { exec, exact };
 struct BuildOptions {
   std::string source;
   std::string output;  ///< empty: stdout
-  std::string name;
-  std::string release;
-  std::string sequence;  ///< a number, or `now`
-  std::string source_url;
-  std::string pipeline;
-  std::string expires;  ///< a duration as in 90d; empty: never
-  std::vector<std::string> overrides;
-  std::vector<std::string> labels;
-  std::vector<std::string> mutable_globs;
-  std::vector<std::string> mutable_files;
+  HeaderOptions header;
   std::vector<std::string> optional_paths;
   ModePolicy mode = ModePolicy::exec;
   std::string owner = "none";  ///< USER:GROUP, `source` or `none`

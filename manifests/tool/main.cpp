@@ -32,21 +32,43 @@ void add_keygen(CLI::App& app, KeygenOptions& options, Command& chosen) {
       ->type_name("VAR");
 }
 
-void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
-  CLI::App* sub = add(app, "build", "list a directory as a release", chosen, [&] { return build(options); });
-  sub->add_option("SOURCE", options.source, "the directory that will be deployed")->required()->type_name("");
-  sub->add_option("-o,--output", options.output, "file to write (default: standard output)")->type_name("FILE");
+void add_identity(CLI::App* sub, IdentityOptions& options) {
+  sub->add_option("--release", options.release, "the release, as people name it")->required()->type_name("R");
+  sub->add_option("--sequence", options.sequence, "a number that only grows, or 'now'")->required()->type_name("N|now");
+  sub->add_option("--override", options.overrides, "a check that was skipped for this release")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  sub->add_option("--label", options.labels, "KEY=VALUE that hosts may require")
+      ->allow_extra_args(false)
+      ->type_name("K=V");
+  sub->add_option("--expires", options.expires, "how long the release may stay, as in 90d")->type_name("TIME");
+}
+
+void add_header(CLI::App* sub, HeaderOptions& options) {
   sub->add_option("--name", options.name, "the product, as the hosts' configuration names it")
       ->required()
       ->type_name("NAME");
-  sub->add_option("--release", options.release, "the release, as people name it")->required()->type_name("R");
-  sub->add_option("--sequence", options.sequence, "a number that only grows, or 'now'")->required()->type_name("N|now");
+  add_identity(sub, options.identity);
   sub->add_option("--mutable", options.mutable_globs, "GLOB of paths that may appear or change")
       ->allow_extra_args(false)
       ->type_name("GLOB");
   sub->add_option("--mutable-from", options.mutable_files, "file with a GLOB a line")
       ->allow_extra_args(false)
       ->type_name("FILE");
+  sub->add_option("--source", options.source_url, "where the source code is, as a URL with the commit")
+      ->type_name("URL");
+  sub->add_option("--pipeline", options.pipeline, "the CI run's URL")->type_name("URL");
+}
+
+void add_output(CLI::App* sub, std::string& output) {
+  sub->add_option("-o,--output", output, "file to write (default: standard output)")->type_name("FILE");
+}
+
+void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "build", "list a directory as a release", chosen, [&] { return build(options); });
+  sub->add_option("SOURCE", options.source, "the directory that will be deployed")->required()->type_name("");
+  add_output(sub, options.output);
+  add_header(sub, options.header);
   sub->add_option("--optional", options.optional_paths, "PATH that may be absent")
       ->allow_extra_args(false)
       ->type_name("PATH");
@@ -57,16 +79,6 @@ void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
       ->check(CLI::IsMember({"exec", "exact"}))
       ->type_name("exec|exact");
   sub->add_option("--owner", options.owner, "USER:GROUP, 'source' or 'none'")->type_name("WHO");
-  sub->add_option("--source", options.source_url, "where the source code is, as a URL with the commit")
-      ->type_name("URL");
-  sub->add_option("--pipeline", options.pipeline, "the CI run's URL")->type_name("URL");
-  sub->add_option("--override", options.overrides, "a check that was skipped for this release")
-      ->allow_extra_args(false)
-      ->type_name("TEXT");
-  sub->add_option("--label", options.labels, "KEY=VALUE that hosts may require")
-      ->allow_extra_args(false)
-      ->type_name("K=V");
-  sub->add_option("--expires", options.expires, "how long the release may stay, as in 90d")->type_name("TIME");
   sub->add_option_function<std::string>(
          "--digest",
          [&options](const std::string& list) {
