@@ -49,7 +49,9 @@ Result<void> build(const BuildOptions& options) {
   }
   const auto manifest = std::move(builder).finish();
   if (!manifest) return manifest.error();
-  return write_new_manifest(*manifest, options.output);
+  const auto text = canonical_text(*manifest);
+  if (!text) return text.error();
+  return write_new_manifest(*text, options.output);
 }
 
 }  // namespace driftd::manifests::tool

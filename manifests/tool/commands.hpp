@@ -42,8 +42,64 @@ struct SignOptions {
 };
 Result<void> sign(const SignOptions& options);
 
-Result<void> verify(const std::string& file, const std::vector<std::string>& public_keys);
+/// Whose signatures count, and how many different keys it takes.
+struct TrustOptions {
+  std::vector<std::string> public_keys;  ///< files
+  unsigned threshold = 1;
+};
 
-Result<void> show(const std::string& file);
+struct VerifyOptions {
+  std::string file;
+  TrustOptions trust;
+};
+Result<void> verify(const VerifyOptions& options);
+
+struct RelabelOptions {
+  std::string file;
+  std::string output;  ///< empty: stdout
+  TrustOptions trust;
+  IdentityOptions identity;
+};
+/// The same content, mutable rules and origin under a new identity, whose sequence must be higher.
+Result<void> relabel(const RelabelOptions& options);
+
+enum class Format { table, json };
+
+struct ShowOptions {
+  std::string file;
+  Format format = Format::table;
+};
+Result<void> show(const ShowOptions& options);
+
+struct DiffOptions {
+  std::string before;
+  std::string after;
+  Format format = Format::table;
+};
+enum class Comparison { same, differs };
+/// Compares content: two manifests of the same content are the same, whatever their headers say.
+Result<Comparison> diff(const DiffOptions& options);
+
+enum class ExportFormat { sha256sums, json };
+
+struct ExportOptions {
+  std::string file;
+  ExportFormat format = ExportFormat::json;
+};
+/// For `sha256sum -c`, or as show() does in JSON. What the former cannot hold is told on stderr.
+Result<void> export_manifest(const ExportOptions& options);
+
+enum class ImportFormat { mtree, sha256sums };
+
+struct ImportOptions {
+  std::string file = "-";  ///< `-`: standard input
+  std::string output;      ///< empty: stdout
+  ImportFormat format = ImportFormat::mtree;
+  bool keep_mode = true;  ///< else only whether a file is executable
+  bool keep_owner = true;
+  HeaderOptions header;
+};
+/// A canonical manifest, yet to be signed, of what a list in another format says.
+Result<void> import_list(const ImportOptions& options);
 
 }  // namespace driftd::manifests::tool

@@ -45,12 +45,16 @@ Result<void> write_output(std::string_view text, const std::string& output) {
   return {};
 }
 
-Result<void> write_new_manifest(const Manifest& manifest, const std::string& output) {
-  const std::string text = write_manifest(manifest);
-  const auto read = read_manifest(text);
+Result<CanonicalText> canonical_text(const Manifest& manifest) {
+  std::string bytes = write_manifest(manifest);
+  auto read = read_manifest(bytes);
   if (!read) return with_context("the manifest as it would be written", read.error());
-  if (auto written = write_output(text, output); !written) return written;
-  report(*read, output);
+  return CanonicalText{std::move(bytes), std::move(*read)};
+}
+
+Result<void> write_new_manifest(const CanonicalText& manifest, const std::string& output) {
+  if (auto written = write_output(manifest.bytes, output); !written) return written;
+  report(manifest.read, output);
   return {};
 }
 

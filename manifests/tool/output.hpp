@@ -13,8 +13,16 @@ namespace driftd::manifests::tool {
 /// To stdout, or to the file that `output` names unless it is empty, whole or not at all.
 Result<void> write_output(std::string_view text, const std::string& output);
 
-/// Writes the manifest's canonical bytes as write_output() does, after the strict reader has taken them: what it does
-/// not take, no host would. Then tells on stderr what was written, what it leaves unchecked, and what comes next.
-Result<void> write_new_manifest(const Manifest& manifest, const std::string& output);
+/// A manifest's canonical bytes, and what the strict reader takes them for.
+struct CanonicalText {
+  std::string bytes;
+  ReadManifest read;
+};
+
+/// An error where the reader refuses what was written: no host would take it.
+Result<CanonicalText> canonical_text(const Manifest& manifest);
+
+/// Writes as write_output() does. Then tells on stderr what was written, what it leaves unchecked, and what comes next.
+Result<void> write_new_manifest(const CanonicalText& manifest, const std::string& output);
 
 }  // namespace driftd::manifests::tool
