@@ -7,8 +7,8 @@ set -euo pipefail
 build=(g++ meson ninja-build pkg-config git
        libboost1.81-dev libboost-json1.81-dev libcli11-dev libfmt-dev librust-blake3-dev libsodium-dev libspdlog-dev
        libssl-dev libsystemd-dev libyaml-cpp-dev prometheus-cpp-dev)
-test=("${build[@]}" acl attr ccache clang-format curl doctest-dev libcap2-bin minisign mtree-netbsd prometheus
-      prometheus-alertmanager python3 python3-pytest rsync shellcheck systemd vim-tiny)
+test=("${build[@]}" acl attr ccache clang-format curl doctest-dev libarchive-tools libcap2-bin minisign
+      mtree-netbsd prometheus prometheus-alertmanager python3 python3-pytest rsync shellcheck systemd vim-tiny)
 # Debian 13 and later have BLAKE3 as a library.
 if apt-cache show libblake3-dev >/dev/null 2>&1; then
   build=("${build[@]/librust-blake3-dev/libblake3-dev}")

@@ -52,7 +52,7 @@ for suite in "${suites[@]}"; do
       ;;
     unit)
       step build-asan build_asan
-      for layer in manifests scanner daemon; do step "unit-$layer" unit "$build" "$layer" "unit-$layer"; done
+      for layer in manifests scanner tool daemon; do step "unit-$layer" unit "$build" "$layer" "unit-$layer"; done
       ;;
     tsan)
       step build-tsan build_tsan
