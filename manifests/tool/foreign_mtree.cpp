@@ -19,28 +19,15 @@ Error refuse(std::string_view word, std::string_view why) {
   return {ErrorCode::format, "'" + escape(word.substr(0, 80)) + "': " + std::string(why)};
 }
 
-/// True where the last character is a backslash that no other one escapes.
-bool continues(std::string_view line) {
-  const std::size_t last = line.find_last_not_of('\\');
-  const std::size_t backslashes = line.size() - (last == std::string_view::npos ? 0 : last + 1);
-  return backslashes % 2 == 1;
-}
-
-bool has_bare_hash(std::string_view word) {
-  for (std::size_t at = 0; at < word.size(); ++at) {
-    if (word[at] == '#') return true;
-    if (word[at] == '\\') ++at;
-  }
-  return false;
-}
-
 /// The path's raw bytes. Components are decoded one by one, so that an escaped slash cannot pass for a separator.
 Result<std::string> decode_path(std::string_view written) {
   // NetBSD's mtree takes what follows for a comment, libarchive for a part of the name.
-  if (has_bare_hash(written)) return refuse(written, "a '#' within a name must be written as \\043");
+  if (find_unescaped(written, '#') != std::string_view::npos) {
+    return refuse(written, "a '#' within a name must be written as \\043");
+  }
   std::string path;
   for (std::string_view rest = written;;) {
-    const std::size_t slash = rest.find('/');
+    const std::size_t slash = find_unescaped(rest, '/');
     const std::string_view component = rest.substr(0, slash);
     const auto raw = decode_vis(component);
     if (!raw) return refuse(written, "a backslash starts no known escape");
@@ -62,10 +49,9 @@ class Reader {
     if (line.empty() || line.starts_with('#')) return {};
     const std::string_view word = line.substr(0, line.find_first_of(kBlank));
     const std::string_view words = line.substr(word.size());
-    if (word == "/set") return put_keywords(words, defaults_);
+    if (word == "/set") return set(words);
     if (word == "/unset") return unset(words);
     if (word.starts_with('/')) return refuse(word, "neither /set nor /unset; paths are relative to the root");
-    if (word.starts_with("type=")) return refuse(word, "the path must stand first (as mtree -C writes it, not -D)");
     if (word == "..") return leave();
     return entry(word, words);
   }
@@ -81,6 +67,13 @@ class Reader {
   }
 
  private:
+  Result<void> set(std::string_view words) {
+    Keywords named;
+    if (auto taken = put_keywords(words, named); !taken) return taken;
+    for (const auto& [keyword, value] : named) defaults_.insert_or_assign(keyword, value);
+    return {};
+  }
+
   Result<void> unset(std::string_view words) {
     Keywords named;
     if (auto taken = put_keywords(words, named); !taken) return taken;
@@ -103,15 +96,16 @@ class Reader {
   Result<void> entry(std::string_view word, std::string_view words) {
     auto path = decode_path(word);
     if (!path) return path.error();
-    const bool is_full = word.find('/') != std::string_view::npos;
+    const bool is_full = find_unescaped(word, '/') != std::string_view::npos;
     const bool is_root = word == ".";
     if (!is_full && !is_root) {
       if (!directory_) return refuse(word, "stands after the '..' that closes the root");
       if (!is_component(*path)) return refuse(word, "not a name");
       if (!directory_->empty()) path->insert(0, *directory_ + "/");
     }
-    Keywords keywords = defaults_;
+    Keywords keywords;
     if (auto taken = put_keywords(words, keywords); !taken) return taken;
+    keywords.insert(defaults_.begin(), defaults_.end());
     auto entry = entry_of(keywords, rules_, left_out_);
     if (!entry) return Error{ErrorCode::format, "'" + escape(path->substr(0, 80)) + "': " + entry.error().message};
     if (is_root) {
@@ -145,7 +139,7 @@ Result<Imported> parse_foreign_mtree(std::string_view text, const ImportRules& r
     }
     const std::size_t text_at = line->find_first_not_of(kBlank);
     const bool is_comment = logical.empty() && text_at != std::string_view::npos && (*line)[text_at] == '#';
-    if (!is_comment && continues(*line)) {
+    if (!is_comment && ends_with_bare_backslash(*line)) {
       logical.append(line->substr(0, line->size() - 1)).append(1, ' ');
       continue;
     }

@@ -19,6 +19,12 @@ constexpr std::array<std::string_view, 12> kOtherDigests = {
     "cksum",           "md5",    "md5digest",    "sha1",   "sha1digest",  "rmd160", "rmd160digest",
     "ripemd160digest", "sha384", "sha384digest", "sha512", "sha512digest"};
 
+bool is_keyword(std::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
 Error refuse(std::string_view keyword, std::string_view value, std::string_view why) {
   return {ErrorCode::format, std::string(keyword) + "=" + escape(value.substr(0, 80)) + ": " + std::string(why)};
 }
@@ -191,9 +197,14 @@ Result<void> put_keywords(std::string_view words, Keywords& keywords) {
     words.remove_prefix(word.size());
     const std::size_t equals = word.find('=');
     const std::string_view key = word.substr(0, equals);
-    if (key.empty()) return Error{ErrorCode::format, "'" + escape(word.substr(0, 80)) + "': no keyword"};
-    keywords.insert_or_assign(std::string(key),
-                              std::string(equals == std::string_view::npos ? "" : word.substr(equals + 1)));
+    if (!is_keyword(key)) {
+      return Error{ErrorCode::format, "'" + escape(word.substr(0, 80)) +
+                                          "': no keyword (the path stands first, as mtree -C writes it, not -D)"};
+    }
+    const std::string_view value = equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
+    if (!keywords.try_emplace(std::string(key), value).second) {
+      return Error{ErrorCode::format, "the keyword " + std::string(key) + " stands twice"};
+    }
   }
 }
 

@@ -15,7 +15,7 @@ namespace driftd::manifests::tool {
 /// By name, as written; a keyword without a value has an empty one.
 using Keywords = std::map<std::string, std::string, std::less<>>;
 
-/// Puts `words` (`key=value` or `key`, separated by white space) into `keywords`; the later value counts.
+/// Puts `words` (`key=value` or `key`, separated by white space) into `keywords`. Refused: one that is there already.
 Result<void> put_keywords(std::string_view words, Keywords& keywords);
 
 /// The entry that they describe. The names of those that have no place in a manifest go into `left_out`.

@@ -109,7 +109,7 @@ Result<void> take(std::string_view line, ImportedTree& tree) {
 }  // namespace
 
 std::string sha256sums_line(std::string_view path, const Digest& sha256) {
-  std::string name;
+  std::string name = path == "-" ? "./" : "";  // alone it would mean standard input
   bool escaped = false;
   for (const char c : path) {
     const char* escape = c == '\\' ? "\\\\" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : nullptr;

@@ -56,7 +56,27 @@ std::optional<char> escaped(std::string_view& rest) {
   return kind;
 }
 
+/// Of the escape or character at the start of `rest`; digits of an octal escape count as characters.
+std::size_t unit_length(std::string_view rest) {
+  if (rest.starts_with("\\M-") || rest.starts_with("\\M^")) return 4;
+  if (rest.starts_with("\\^")) return 3;
+  return rest.starts_with('\\') ? 2 : 1;
+}
+
 }  // namespace
+
+std::size_t find_unescaped(std::string_view word, char wanted) {
+  for (std::size_t at = 0; at < word.size(); at += unit_length(word.substr(at))) {
+    if (word[at] == wanted) return at;
+  }
+  return std::string_view::npos;
+}
+
+bool ends_with_bare_backslash(std::string_view line) {
+  std::size_t at = 0;
+  while (at + 1 < line.size()) at += unit_length(line.substr(at));
+  return at + 1 == line.size() && line[at] == '\\';
+}
 
 std::optional<std::string> decode_vis(std::string_view word) {
   std::string raw;

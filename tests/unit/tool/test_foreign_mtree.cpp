@@ -119,7 +119,7 @@ TEST_CASE("keywords, one by one") {
       {"type=file ignore", "type=file"},
       {"type=file mode=0644 size=1 nochange sha256=" + kHex, "type=file"},
       {"type=dir # a comment", "type=dir"},
-      {"type=file\ttype=dir", "type=dir"},
+      {"type=dir\t\toptional", "type=dir optional"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.words);
@@ -133,6 +133,11 @@ TEST_CASE("/unset, and the keyword that is told of the entry itself") {
       lines_of("/set type=file uname=root mode=0600\na\nb mode=0644\n/unset uname mode\nc\n/unset all\nd type=dir\n") ==
       ". type=dir\n./a type=file uname=root mode=0600\n./b type=file uname=root mode=0644\n./c type=file\n"
       "./d type=dir\n");
+}
+
+TEST_CASE("an escape that ends with a backslash does not continue the line") {
+  CHECK(lines_of("a type=link link=x\\M^\\\nb type=link link=y\\\\\nc \\\n\\\n type=dir\n") ==
+        ". type=dir\n./a type=link link=x\\234\n./b type=link link=y\\134\n./c type=dir\n");
 }
 
 TEST_CASE("modes and owners may be left out") {
@@ -166,7 +171,7 @@ TEST_CASE("what cannot be meant is refused with its line") {
       {"a\\qb type=file", "known escape"},
       {"a#b type=file", "\\043"},
       {"/etc/passwd type=file", "neither /set nor /unset"},
-      {"type=file size=1 ./a", "path must stand first"},
+      {"type=file size=1 ./a", "the path stands first"},
       {std::string(256, 'a') + " type=file", "not a name"},
       {"./" + std::string(4097, 'a') + " type=file", "4096 bytes"},
       {"ok type=file", "stands twice"},
@@ -188,6 +193,7 @@ TEST_CASE("what cannot be meant is refused with its line") {
       {"a type=file uname=r\\sx", "a name is"},
       {"a type=file uid=root", "not a number"},
       {"a type=file =x", "no keyword"},
+      {"a type=file type=file", "type stands twice"},
       {"a type=file \\", "middle of an entry"},
   };
   for (const Row& row : rows) {

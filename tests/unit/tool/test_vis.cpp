@@ -8,6 +8,7 @@
 
 using driftd::manifests::append_octal;
 using driftd::manifests::tool::decode_vis;
+using driftd::manifests::tool::find_unescaped;
 
 TEST_CASE("escapes as NetBSD's and FreeBSD's mtree and libarchive write them") {
   struct Row {
@@ -54,4 +55,15 @@ TEST_CASE("what our own writer escapes comes back") {
   std::string written;
   append_octal(written, all);
   CHECK((decode_vis(written) == all));
+}
+
+TEST_CASE("a character that is part of an escape does not count") {
+  CHECK(find_unescaped("a/b", '/') == 1);
+  CHECK(find_unescaped("\\M-//", '/') == 4);
+  CHECK(find_unescaped("\\M^/\\^//", '/') == 7);
+  CHECK(find_unescaped("\\#\\\\#", '#') == 4);
+  for (const char* word : {"", "a", "\\#", "\\M-#", "\\M", "\\M-", "\\^", "\\"}) {
+    CAPTURE(word);
+    CHECK(find_unescaped(word, '#') == std::string_view::npos);
+  }
 }
