@@ -105,7 +105,8 @@ bool take_tags(Cursor& cursor, Entry& entry) {
   const bool has_blake3 = cursor.take("blake3:");
   if (has_blake3 && !cursor.take_digest(entry.blake3)) return false;
   entry.executable = cursor.take(has_blake3 ? ",exec" : "exec");
-  return has_blake3 || entry.executable;
+  entry.any_exec = !entry.executable && cursor.take(has_blake3 ? ",anyexec" : "anyexec");
+  return has_blake3 || entry.executable || entry.any_exec;
 }
 
 }  // namespace

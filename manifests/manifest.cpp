@@ -17,7 +17,6 @@ Error refuse(std::string_view path, std::string_view why) {
 const char* contradiction(const Entry& entry) {
   const bool has_digest = entry.blake3 || entry.sha256;
   if (entry.type != EntryType::file && (entry.size || has_digest)) return "only a file has a size or a digest";
-  if (has_digest && !entry.size) return "a digest needs a size";
   if ((entry.type == EntryType::symlink) != entry.attributes.link.has_value())
     return "a link target and type=link go together";
   if (entry.type == EntryType::symlink && entry.attributes.mode) return "a symlink has no mode";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "manifests/error.hpp"
+#include "manifests/tool/identity.hpp"
 
 /// One function a command of driftd-manifest. Results go to stdout, what a person should know beside them to stderr.
 namespace driftd::manifests::tool {
@@ -24,17 +25,7 @@ enum class ModePolicy { exec, exact, none };
 struct BuildOptions {
   std::string source = ".";  ///< a directory, an archive, or `-`: a tar stream on standard input
   std::string output;        ///< empty: stdout
-  std::string name;
-  std::string release;
-  std::string sequence;  ///< a number, or `now`
-  std::string source_url;
-  std::string artifact;  ///< a file, or empty
-  std::string pipeline;
-  std::string expires;  ///< a duration as in 90d; empty: never
-  std::vector<std::string> overrides;
-  std::vector<std::string> labels;
-  std::vector<std::string> mutable_globs;
-  std::vector<std::string> mutable_files;
+  HeaderOptions header;
   std::vector<std::string> optional_paths;
   std::vector<std::string> generated_paths;
   std::vector<std::string> links;  ///< PATH=TARGET
@@ -57,8 +48,64 @@ struct SignOptions {
 };
 Result<void> sign(const SignOptions& options);
 
-Result<void> verify(const std::string& file, const std::vector<std::string>& public_keys);
+/// Whose signatures count, and how many different keys it takes.
+struct TrustOptions {
+  std::vector<std::string> public_keys;  ///< files
+  unsigned threshold = 1;
+};
 
-Result<void> show(const std::string& file);
+struct VerifyOptions {
+  std::string file;
+  TrustOptions trust;
+};
+Result<void> verify(const VerifyOptions& options);
+
+struct RelabelOptions {
+  std::string file;
+  std::string output;  ///< empty: stdout
+  TrustOptions trust;
+  IdentityOptions identity;
+};
+/// The same content, mutable rules and origin under a new identity, whose sequence must be higher.
+Result<void> relabel(const RelabelOptions& options);
+
+enum class Format { table, json };
+
+struct ShowOptions {
+  std::string file;
+  Format format = Format::table;
+};
+Result<void> show(const ShowOptions& options);
+
+struct DiffOptions {
+  std::string before;
+  std::string after;
+  Format format = Format::table;
+};
+enum class Comparison { same, differs };
+/// Compares content: two manifests of the same content are the same, whatever their headers say.
+Result<Comparison> diff(const DiffOptions& options);
+
+enum class ExportFormat { sha256sums, json };
+
+struct ExportOptions {
+  std::string file;
+  ExportFormat format = ExportFormat::json;
+};
+/// For `sha256sum -c`, or as show() does in JSON. What the former cannot hold is told on stderr.
+Result<void> export_manifest(const ExportOptions& options);
+
+enum class ImportFormat { mtree, sha256sums };
+
+struct ImportOptions {
+  std::string file = "-";  ///< `-`: standard input
+  std::string output;      ///< empty: stdout
+  ImportFormat format = ImportFormat::mtree;
+  bool keep_mode = true;  ///< else only whether a file is executable
+  bool keep_owner = true;
+  HeaderOptions header;
+};
+/// A canonical manifest, yet to be signed, of what a list in another format says.
+Result<void> import_list(const ImportOptions& options);
 
 }  // namespace driftd::manifests::tool

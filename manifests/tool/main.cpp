@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -8,12 +9,14 @@
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/tool/commands.hpp"
+#include "manifests/tool/options.hpp"
 #include "manifests/version.hpp"
 
 namespace driftd::manifests::tool {
 namespace {
 
-using Command = std::function<Result<void>()>;
+/// Gives the exit code.
+using Command = std::function<Result<int>()>;
 
 CLI::App* add(CLI::App& app, const char* name, const char* what, Command& chosen, Command command) {
   CLI::App* sub = app.add_subcommand(name, what);
@@ -21,8 +24,18 @@ CLI::App* add(CLI::App& app, const char* name, const char* what, Command& chosen
   return sub;
 }
 
+/// A command that does its work or fails.
+Command unless_failed(std::function<Result<void>()> command) {
+  return [command = std::move(command)]() -> Result<int> {
+    const auto done = command();
+    if (!done) return done.error();
+    return kExitClean;
+  };
+}
+
 void add_keygen(CLI::App& app, KeygenOptions& options, Command& chosen) {
-  CLI::App* sub = add(app, "keygen", "make a key pair for signing releases", chosen, [&] { return keygen(options); });
+  CLI::App* sub = add(app, "keygen", "make a key pair for signing releases", chosen,
+                      unless_failed([&] { return keygen(options); }));
   sub->add_option("-s,--secret-key", options.secret_key, "file for the secret key")->required()->type_name("FILE");
   sub->add_option("-p,--public-key", options.public_key, "file for the public key")->required()->type_name("FILE");
   CLI::Option* none =
@@ -30,12 +43,6 @@ void add_keygen(CLI::App& app, KeygenOptions& options, Command& chosen) {
   sub->add_option("--password-env", options.password_variable, "environment variable that holds the password")
       ->excludes(none)
       ->type_name("VAR");
-}
-
-/// An option that may be given many times, with one value each.
-void add_repeated(CLI::App* app, const char* name, std::vector<std::string>& values, const char* what,
-                  const char* type) {
-  app->add_option(name, values, what)->allow_extra_args(false)->type_name(type);
 }
 
 void add_build_source(CLI::App* sub, BuildOptions& options) {
@@ -59,8 +66,6 @@ void add_build_rules(CLI::App* sub, BuildOptions& options) {
                "PATH");
   add_repeated(sub, "--optional", options.optional_paths,
                "may be absent; with any content, where the source does not have it", "PATH");
-  add_repeated(sub, "--mutable", options.mutable_globs, "GLOB of paths that may appear or change", "GLOB");
-  add_repeated(sub, "--mutable-from", options.mutable_files, "file with a GLOB a line", "FILE");
   const auto set_mode = [&options](const std::string& mode) {
     options.mode = mode == "exact" ? ModePolicy::exact : mode == "none" ? ModePolicy::none : ModePolicy::exec;
   };
@@ -80,32 +85,18 @@ void add_build_rules(CLI::App* sub, BuildOptions& options) {
       ->type_name("LIST");
 }
 
-void add_build_header(CLI::App* sub, BuildOptions& options) {
-  sub->add_option("--name", options.name, "the product, as the hosts' configuration names it")
-      ->required()
-      ->type_name("NAME");
-  sub->add_option("--release", options.release, "the release, as people name it")->required()->type_name("R");
-  sub->add_option("--sequence", options.sequence, "a number that only grows, or 'now'")->required()->type_name("N|now");
-  sub->add_option("--expires", options.expires, "how long the release may stay, as in 90d")->type_name("TIME");
-  sub->add_option("--source", options.source_url, "where the source code is, as a URL with the commit")
-      ->type_name("URL");
-  sub->add_option("--artifact", options.artifact, "the file that is deployed; its name and SHA-256 are recorded")
-      ->type_name("FILE");
-  sub->add_option("--pipeline", options.pipeline, "the CI run's URL")->type_name("URL");
-  add_repeated(sub, "--override", options.overrides, "a check that was skipped for this release", "TEXT");
-  add_repeated(sub, "--label", options.labels, "KEY=VALUE that hosts may require", "K=V");
-}
-
 void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
-  CLI::App* sub = add(app, "build", "list what will be deployed as a release", chosen, [&] { return build(options); });
-  sub->add_option("-o,--output", options.output, "file to write (default: standard output)")->type_name("FILE");
+  CLI::App* sub = add(app, "build", "list what will be deployed as a release", chosen,
+                      unless_failed([&] { return build(options); }));
+  add_output(sub, options.output);
   add_build_source(sub, options);
   add_build_rules(sub, options);
-  add_build_header(sub, options);
+  add_header(sub, options.header);
 }
 
 void add_sign(CLI::App& app, SignOptions& options, Command& chosen) {
-  CLI::App* sub = add(app, "sign", "sign a manifest into FILE.minisig", chosen, [&] { return sign(options); });
+  CLI::App* sub =
+      add(app, "sign", "sign a manifest into FILE.minisig", chosen, unless_failed([&] { return sign(options); }));
   sub->add_option("FILE", options.file, "the manifest")->required()->type_name("");
   CLI::Option_group* key = sub->add_option_group("key");
   key->add_option("-s,--secret-key", options.secret_key, "file with the secret key");
@@ -115,29 +106,100 @@ void add_sign(CLI::App& app, SignOptions& options, Command& chosen) {
   sub->add_option("--password-env", options.password_variable, "environment variable that holds the key's password");
 }
 
-Result<void> unchosen() { return Error{ErrorCode::usage, "no command"}; }
+void add_verify(CLI::App& app, VerifyOptions& options, Command& chosen) {
+  CLI::App* sub =
+      add(app, "verify", "check a manifest and its signatures", chosen, unless_failed([&] { return verify(options); }));
+  add_file(sub, options.file);
+  add_trust(sub, options.trust);
+}
+
+void add_relabel(CLI::App& app, RelabelOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "relabel", "give the same content a new release and a higher sequence, as for a rollback",
+                      chosen, unless_failed([&] { return relabel(options); }));
+  add_file(sub, options.file);
+  add_output(sub, options.output);
+  add_trust(sub, options.trust);
+  add_identity(sub, options.identity);
+}
+
+void add_show(CLI::App& app, ShowOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "show", "print what a manifest says, without looking at signatures", chosen,
+                      unless_failed([&] { return show(options); }));
+  add_file(sub, options.file);
+  add_json(sub, options.format);
+}
+
+void add_diff(CLI::App& app, DiffOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "diff", "compare the content of two manifests: exit code 0 same, 2 differs", chosen,
+                      [&]() -> Result<int> {
+                        const auto compared = diff(options);
+                        if (!compared) return compared.error();
+                        return *compared == Comparison::same ? kExitClean : kExitDrift;
+                      });
+  sub->add_option("OLD", options.before, "a manifest")->required()->type_name("");
+  sub->add_option("NEW", options.after, "another one")->required()->type_name("");
+  add_json(sub, options.format);
+}
+
+void add_export(CLI::App& app, ExportOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "export", "print a manifest in another format, without looking at signatures", chosen,
+                      unless_failed([&] { return export_manifest(options); }));
+  add_file(sub, options.file);
+  add_choice<ExportFormat>(sub, "--format", "for 'sha256sum -c', or JSON as show prints it",
+                           {{"sha256sums", ExportFormat::sha256sums}, {"json", ExportFormat::json}},
+                           [&options](ExportFormat format) { options.format = format; })
+      ->required();
+}
+
+void add_import(CLI::App& app, ImportOptions& options, Command& chosen) {
+  CLI::App* sub = add(app, "import", "make a manifest of an mtree(5) specification or a list of SHA-256 digests",
+                      chosen, unless_failed([&] { return import_list(options); }));
+  sub->add_option("FILE", options.file, "the list (default: standard input)")->type_name("");
+  add_choice<ImportFormat>(sub, "--format", "what the list is",
+                           {{"mtree", ImportFormat::mtree}, {"sha256sums", ImportFormat::sha256sums}},
+                           [&options](ImportFormat format) { options.format = format; })
+      ->required();
+  add_output(sub, options.output);
+  add_header(sub, options.header);
+  add_choice<bool>(sub, "--mode",
+                   "exact: all bits, where the list tells (default); exec: whether the owner may execute",
+                   {{"exact", true}, {"exec", false}}, [&options](bool keep) { options.keep_mode = keep; });
+  add_choice<bool>(sub, "--owner", "source: as the list tells (default); none: not recorded",
+                   {{"source", true}, {"none", false}}, [&options](bool keep) { options.keep_owner = keep; });
+}
+
+struct Options {
+  KeygenOptions keygen;
+  BuildOptions build;
+  SignOptions sign;
+  VerifyOptions verify;
+  RelabelOptions relabel;
+  ShowOptions show;
+  DiffOptions diff;
+  ExportOptions export_to;
+  ImportOptions import_from;
+};
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "driftd-manifest: %s\n", error.message.c_str());
+  return error.code == ErrorCode::usage ? kExitUsage : kExitUnknown;
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Builds, signs and checks release manifests for driftd.", "driftd-manifest");
   app.set_version_flag("--version", std::string("driftd-manifest ") + kVersion);
   app.require_subcommand(1);
-  Command chosen = unchosen;
-  KeygenOptions keygen_options;
-  BuildOptions build_options;
-  SignOptions sign_options;
-  std::string file;
-  std::vector<std::string> public_keys;
-  add_keygen(app, keygen_options, chosen);
-  add_build(app, build_options, chosen);
-  add_sign(app, sign_options, chosen);
-  CLI::App* verify_command =
-      add(app, "verify", "check a manifest and its signature", chosen, [&] { return verify(file, public_keys); });
-  verify_command->add_option("-p,--public-key", public_keys, "trusted public key file")
-      ->required()
-      ->allow_extra_args(false);
-  verify_command->add_option("FILE", file, "the manifest")->required();
-  CLI::App* show_command = add(app, "show", "print what a manifest says", chosen, [&] { return show(file); });
-  show_command->add_option("FILE", file, "the manifest")->required();
+  Command chosen;
+  Options options;
+  add_keygen(app, options.keygen, chosen);
+  add_build(app, options.build, chosen);
+  add_sign(app, options.sign, chosen);
+  add_verify(app, options.verify, chosen);
+  add_relabel(app, options.relabel, chosen);
+  add_show(app, options.show, chosen);
+  add_diff(app, options.diff, chosen);
+  add_export(app, options.export_to, chosen);
+  add_import(app, options.import_from, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -154,9 +216,11 @@ int run(int argc, char** argv) {
     return kExitUsage;
   }
   const auto done = chosen();
-  if (done) return kExitClean;
-  std::fprintf(stderr, "driftd-manifest: %s\n", done.error().message.c_str());
-  return done.error().code == ErrorCode::usage ? kExitUsage : kExitUnknown;
+  if (!done) return fail(done.error());
+  // A result that did not reach its reader whole must not pass for one.
+  if (std::fflush(stdout) != 0) return fail(system_error("standard output", errno));
+  if (std::ferror(stdout) != 0) return fail({ErrorCode::io, "standard output: could not be written"});
+  return *done;
 }
 
 }  // namespace

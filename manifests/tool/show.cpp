@@ -2,10 +2,10 @@
 #include <string>
 
 #include "manifests/escape.hpp"
-#include "manifests/file_io.hpp"
-#include "manifests/mtree.hpp"
-#include "manifests/signed_file.hpp"
 #include "manifests/tool/commands.hpp"
+#include "manifests/tool/describe.hpp"
+#include "manifests/tool/inputs.hpp"
+#include "manifests/tool/manifest_json.hpp"
 #include "manifests/utc_time.hpp"
 
 namespace driftd::manifests::tool {
@@ -32,32 +32,10 @@ void show_header(const ReadManifest& read) {
   line("content", "blake3:" + to_hex(read.content));
 }
 
-std::string owner_of(const Attributes& attributes) {
-  const auto part = [](const auto& name, const auto& number) {
-    return name ? *name : number ? std::to_string(*number) : std::string("-");
-  };
-  if (!attributes.uname && !attributes.uid && !attributes.gname && !attributes.gid) return "-";
-  return part(attributes.uname, attributes.uid) + ":" + part(attributes.gname, attributes.gid);
-}
-
-std::string mode_of(const Entry& entry) {
-  char text[16];
-  if (entry.attributes.mode) return std::snprintf(text, sizeof text, "%04o", *entry.attributes.mode), text;
-  return entry.executable ? "exec" : entry.any_exec ? "any" : "-";
-}
-
 void show_entry(const std::string& path, const Entry& entry) {
-  constexpr std::size_t kShortDigest = 12;
-  std::string what;
-  switch (entry.type) {
-    case EntryType::file: what = "file"; break;
-    case EntryType::directory: what = "dir"; break;
-    case EntryType::symlink: what = "link"; break;
-  }
-  const auto& digest = entry.blake3 ? entry.blake3 : entry.sha256;
-  std::printf("%-4s  %-5s %-12s %12s  %-12s  %s", what.c_str(), mode_of(entry).c_str(),
-              owner_of(entry.attributes).c_str(), entry.size ? std::to_string(*entry.size).c_str() : "-",
-              digest ? to_hex(*digest).substr(0, kShortDigest).c_str() : "-", escape(path).c_str());
+  std::printf("%-4s  %-5s %-12s %12s  %-12s  %s", std::string(type_word(entry.type)).c_str(), mode_text(entry).c_str(),
+              owner_and_group(entry.attributes).c_str(), size_text(entry).c_str(),
+              short_digest(entry.blake3 ? entry.blake3 : entry.sha256).c_str(), escape(path).c_str());
   if (entry.attributes.link) std::printf(" -> %s", escape(*entry.attributes.link).c_str());
   if (entry.optional) std::printf("  (optional)");
   if (entry.ignore) std::printf("  (not checked below)");
@@ -68,11 +46,13 @@ void show_entry(const std::string& path, const Entry& entry) {
 
 }  // namespace
 
-Result<void> show(const std::string& file) {
-  const auto bytes = read_file(file, kDefaultManifestLimit);
-  if (!bytes) return bytes.error();
-  const auto read = read_manifest(*bytes);
-  if (!read) return with_context(file, read.error());
+Result<void> show(const ShowOptions& options) {
+  const auto read = load_unverified(options.file);
+  if (!read) return read.error();
+  if (options.format == Format::json) {
+    print_json(*read);
+    return {};
+  }
   show_header(*read);
   std::printf("signature  not looked at (driftd-manifest verify does)\n\n%-4s  %-5s %-12s %12s  %-12s  %s\n", "type",
               "mode", "owner", "size", "digest", "path");

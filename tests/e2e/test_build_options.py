@@ -137,7 +137,9 @@ def test_what_the_rules_leave_unchecked_is_said(workdir: Path) -> None:
         *("--generated", "env", "--optional", "local", "-o", workdir / "app.manifest"),
     ).expect(0)
     for said in (
-        "2 mutable rules leave 3 paths of the source and all below 1 directories unchecked",
+        "mutable rules: 2",
+        "directories below which nothing is checked: 1",
+        "paths of the source that mutable rules leave out: 3",
         "listed files whose content is not checked: 2",
         "listed paths that may be absent: 1",
         "world-writable or setgid in the source, which is drift on a host unless --mode exact records it: 1",
