@@ -121,59 +121,63 @@ void add_order(std::array<unsigned char, 64>& signature) {
 }  // namespace
 
 TEST_CASE("the files as they are are believed") {
-  const auto& [manifest, signature, public_key] = good_files();
-  CHECK(believed(manifest, signature, public_key));
+  const Files& good = good_files();
+  CHECK(believed(good.manifest, good.signature, good.public_key));
 }
 
 TEST_CASE("every flipped bit and every cut of a manifest is refused") {
-  const auto& [manifest, signature, public_key] = good_files();
-  const auto is_believed = [&](const std::string& changed) { return believed(changed, signature, public_key); };
-  const Tally flips = all_flips(manifest, is_believed);
-  CHECK(flips.tried == 8 * manifest.size());
+  const Files& good = good_files();
+  const auto is_believed = [&](const std::string& changed) {
+    return believed(changed, good.signature, good.public_key);
+  };
+  const Tally flips = all_flips(good.manifest, is_believed);
+  CHECK(flips.tried == 8 * good.manifest.size());
   CHECK(flips.refused == flips.tried);
-  const Tally cuts = all_cuts(manifest, is_believed);
-  CHECK(cuts.tried == manifest.size());
+  const Tally cuts = all_cuts(good.manifest, is_believed);
+  CHECK(cuts.tried == good.manifest.size());
   CHECK(cuts.refused == cuts.tried);
 }
 
 TEST_CASE("every flipped bit and every cut of a signature is refused, but for the text of the untrusted comment") {
-  const auto& [manifest, signature, public_key] = good_files();
-  const auto is_believed = [&](const std::string& changed) { return believed(manifest, changed, public_key); };
+  const Files& good = good_files();
+  const auto is_believed = [&](const std::string& changed) {
+    return believed(good.manifest, changed, good.public_key);
+  };
   // Stock tools write what they like there. A flip that makes a line end of a character ends the comment early.
   const std::string_view text =
-      std::string_view(signature).substr(kUntrusted.size(), signature.find('\n') - kUntrusted.size());
+      std::string_view(good.signature).substr(kUntrusted.size(), good.signature.find('\n') - kUntrusted.size());
   std::size_t free = 0;
   for_each_bit_flip(text, [&](const std::string& changed, std::size_t at) {
     if (changed[at] != '\n') ++free;
   });
 
-  const Tally flips = all_flips(signature, is_believed);
-  CHECK(flips.tried == 8 * signature.size());
+  const Tally flips = all_flips(good.signature, is_believed);
+  CHECK(flips.tried == 8 * good.signature.size());
   CHECK(flips.refused == flips.tried - free);
-  const Tally cuts = all_cuts(signature, is_believed);
-  CHECK(cuts.tried == signature.size());
+  const Tally cuts = all_cuts(good.signature, is_believed);
+  CHECK(cuts.tried == good.signature.size());
   CHECK(cuts.refused == cuts.tried);
 }
 
 TEST_CASE("every flipped bit and every cut of a public key is refused, its comment included") {
   // The comment is the key's own id in one form, so nothing in the file is free. A flip in the key's 32 bytes gives
   // another key about one time in sixteen: that signed nothing here.
-  const auto& [manifest, signature, public_key] = good_files();
-  const auto is_believed = [&](const std::string& changed) { return believed(manifest, signature, changed); };
-  const Tally flips = all_flips(public_key, is_believed);
-  CHECK(flips.tried == 8 * public_key.size());
+  const Files& good = good_files();
+  const auto is_believed = [&](const std::string& changed) { return believed(good.manifest, good.signature, changed); };
+  const Tally flips = all_flips(good.public_key, is_believed);
+  CHECK(flips.tried == 8 * good.public_key.size());
   CHECK(flips.refused == flips.tried);
-  const Tally cuts = all_cuts(public_key, is_believed);
-  CHECK(cuts.tried == public_key.size());
+  const Tally cuts = all_cuts(good.public_key, is_believed);
+  CHECK(cuts.tried == good.public_key.size());
   CHECK(cuts.refused == cuts.tried);
 
-  const std::size_t first_line = public_key.find('\n') + 1;
+  const std::size_t first_line = good.public_key.find('\n') + 1;
   const auto is_key = [](const std::string& changed) { return parse_public_key(changed).has_value(); };
-  const Tally comment = all_flips(public_key.substr(0, first_line), [&](const std::string& changed) {
-    return is_key(changed + public_key.substr(first_line));
+  const Tally comment = all_flips(good.public_key.substr(0, first_line), [&](const std::string& changed) {
+    return is_key(changed + good.public_key.substr(first_line));
   });
   CHECK(comment.refused == 8 * first_line);
-  CHECK(all_cuts(public_key, is_key).refused == public_key.size());
+  CHECK(all_cuts(good.public_key, is_key).refused == good.public_key.size());
 }
 
 TEST_CASE("what the reader refuses without any signature") {
