@@ -179,6 +179,7 @@ class Taker {
     bare.type = entry_.type;
     bare.optional = entry_.optional;
     bare.ignore = entry_.ignore;
+    bare.any_exec = entry_.type == EntryType::file;
     entry_ = bare;
     return {};
   }

@@ -108,7 +108,7 @@ def test_a_host_checks_an_imported_list_of_digests(workdir: Path) -> None:
 
 def test_sha256sum_export_and_import_are_inverse(hostile: Path, workdir: Path) -> None:
     shutil.rmtree(hostile / "links")
-    built = build(hostile, workdir / "built.manifest", "--digest", "sha256")
+    built = build(hostile, workdir / "built.manifest", "--digest", "sha256", "--mode", "none")
     exported = manifest_tool("export", "--format", "sha256sums", built).expect(CLEAN).stdout
     by_sha256sum = succeed(["find", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"], cwd=hostile).stdout
     by_tag = succeed(["find", ".", "-type", "f", "-exec", "sha256sum", "--tag", "{}", "+"], cwd=hostile).stdout

@@ -95,9 +95,9 @@ TEST_CASE("FreeBSD's form closes the root as well") {
 
 TEST_CASE("full paths, in any order, with parents that nobody lists") {
   CHECK(lines_of("./b/c/f type=file sha256digest=" + kHex + " size=1\na/g size=2\n./a type=dir optional\n") ==
-        ". type=dir\n./a type=dir optional\n./a/g type=file size=2\n./b type=dir\n./b/c type=dir\n"
+        ". type=dir\n./a type=dir optional\n./a/g type=file size=2 tags=anyexec\n./b type=dir\n./b/c type=dir\n"
         "./b/c/f type=file size=1 sha256=" +
-            kHex + "\n");
+            kHex + " tags=anyexec\n");
 }
 
 TEST_CASE("keywords, one by one") {
@@ -106,18 +106,18 @@ TEST_CASE("keywords, one by one") {
     std::string line;
   };
   const std::vector<Row> rows = {
-      {"type=file size=1 md5=x sha1=y sha256=" + kHex, "type=file size=1 sha256=" + kHex},
-      {"sha256=" + kHex + " sha256digest=" + kHex, "type=file sha256=" + kHex},
-      {"sha256=0x" + kHex, "type=file sha256=" + kHex},
+      {"type=file size=1 md5=x sha1=y sha256=" + kHex, "type=file size=1 sha256=" + kHex + " tags=anyexec"},
+      {"sha256=" + kHex + " sha256digest=" + kHex, "type=file sha256=" + kHex + " tags=anyexec"},
+      {"sha256=0x" + kHex, "type=file sha256=" + kHex + " tags=anyexec"},
       {"link=b", "type=link link=b"},
       {"type=link link=b mode=0777 size=1", "type=link link=b"},
       {"type=dir size=4096 nlink=3 time=1.0", "type=dir"},
-      {"type=file uid=0 gid=0 uname=root", "type=file uname=root gid=0"},
+      {"type=file uid=0 gid=0 uname=root", "type=file uname=root gid=0 tags=anyexec"},
       {"type=file mode=4755", "type=file mode=04755"},
-      {"type=file optional", "type=file optional"},
+      {"type=file optional", "type=file tags=anyexec optional"},
       {"type=dir ignore", "type=dir ignore"},
-      {"type=file ignore", "type=file"},
-      {"type=file mode=0644 size=1 nochange sha256=" + kHex, "type=file"},
+      {"type=file ignore", "type=file tags=anyexec"},
+      {"type=file mode=0644 size=1 nochange sha256=" + kHex, "type=file tags=anyexec"},
       {"type=dir # a comment", "type=dir"},
       {"type=dir\t\toptional", "type=dir optional"},
   };
@@ -131,7 +131,7 @@ TEST_CASE("keywords, one by one") {
 TEST_CASE("/unset, and the keyword that is told of the entry itself") {
   CHECK(
       lines_of("/set type=file uname=root mode=0600\na\nb mode=0644\n/unset uname mode\nc\n/unset all\nd type=dir\n") ==
-      ". type=dir\n./a type=file uname=root mode=0600\n./b type=file uname=root mode=0644\n./c type=file\n"
+      ". type=dir\n./a type=file uname=root mode=0600\n./b type=file uname=root mode=0644\n./c type=file tags=anyexec\n"
       "./d type=dir\n");
 }
 
