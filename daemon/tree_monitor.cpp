@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
-#include "daemon/exact_release.hpp"
 #include "daemon/fingerprint.hpp"
 #include "daemon/report.hpp"
 #include "daemon/tree_loader.hpp"
@@ -30,8 +29,6 @@ constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
 constexpr std::size_t kMostLogged = 20;
-/// A tree that is being put back to another release by hand is not worth a name before it is at rest.
-constexpr auto kBeforeIdentifying = std::chrono::seconds(2);
 
 /// Ten per cent either way, so that a fleet does not scan in step.
 std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
@@ -77,17 +74,27 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config)
       poll_timer_(context.io),
       full_timer_(context.io),
       deploy_timer_(context.io),
-      identify_timer_(context.io),
       settle_timer_(context.io) {}
 
-void TreeMonitor::start() { poll(); }
+void TreeMonitor::start() {
+  finder_ = std::make_shared<ReleaseFinder>(
+      context_.io, context_.workers,
+      [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        return self ? self->ask_for_release() : nullptr;
+      },
+      [weak = weak_from_this()](const std::string& release) {
+        if (const auto self = weak.lock()) self->on_other_release(release);
+      });
+  poll();
+}
 
 void TreeMonitor::stop() {
   stopped_ = true;
   poll_timer_.cancel();
   full_timer_.cancel();
   deploy_timer_.cancel();
-  identify_timer_.cancel();
+  if (finder_) finder_->stop();
   settle_timer_.cancel();
 }
 
@@ -196,7 +203,7 @@ void TreeMonitor::await_deploy_deadline() {
                  escape(standing.previous->header().release));
     self->log_changes(changes);
     self->context_.publish();
-    self->identify_later();
+    self->finder_->look_later();
   });
 }
 
@@ -217,52 +224,25 @@ void TreeMonitor::end_deploy_if_done() {
                         });
 }
 
-void TreeMonitor::identify_later() {
-  if (identifying_ || !state_.may_be_another_release()) return;
-  // Each change asks anew, and the look costs what reading the kept manifests does.
-  identify_timer_.expires_after(std::max<Clock::duration>(kBeforeIdentifying, 10 * identify_cost_));
-  identify_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->identify();
-  });
-}
-
-void TreeMonitor::identify() {
-  if (identifying_ || !plan_ || !state_.may_be_another_release()) return;
-  identifying_ = true;
-  scanner::Scope differing;
+std::unique_ptr<ReleaseFinder::Question> TreeMonitor::ask_for_release() const {
+  if (!plan_ || !state_.may_be_another_release()) return nullptr;
+  auto question = std::make_unique<ReleaseFinder::Question>();
+  question->config = context_.config;
+  question->tree = state_.config();
+  question->plan = plan_;
+  question->version = state_.drift_version();
   for (const auto& [path, open] : state_.drift().open()) {
     const auto relative = RelPath::parse(path);
-    relative ? differing.add(*relative) : differing.add_whole();
+    relative ? question->differing.add(*relative) : question->differing.add_whole();
   }
-  struct Identified {
-    std::optional<std::string> release;
-    Clock::duration cost;
-  };
-  context_.workers.scan(
-      [config = context_.config, tree = state_.config(), plan = plan_, differing](const std::stop_token& stop) {
-        const auto start = Clock::now();
-        const auto policy = load_policy(config->trust, tree);
-        auto store = StateStore::open_for_reading(config->state_directory);
-        Identified identified{};
-        if (policy && store) {
-          const KeptReleases kept{*store, tree, *policy, config->limits.manifest_size};
-          identified.release = find_exact_release(kept, *plan, differing, config->limits.threads, stop);
-        }
-        identified.cost = Clock::now() - start;
-        return identified;
-      },
-      [weak = weak_from_this(), detected = state_.drift_version()](Identified identified) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        self->identifying_ = false;
-        self->identify_cost_ = identified.cost;
-        if (detected != self->state_.drift_version()) return self->identify_later();
-        if (!identified.release) return;
-        spdlog::warn("{}: the tree is exactly {}, expected {}", self->state_.config().name, escape(*identified.release),
-                     escape(self->state_.manifest()->header().release));
-        self->state_.set_exactly(*identified.release);
-        self->context_.publish();
-      });
+  return question;
+}
+
+void TreeMonitor::on_other_release(const std::string& release) {
+  spdlog::warn("{}: the tree is exactly {}, expected {}", state_.config().name, escape(release),
+               escape(state_.manifest()->header().release));
+  state_.set_exactly(release);
+  context_.publish();
 }
 
 void TreeMonitor::start_full_scan(Pace pace) {
@@ -325,7 +305,7 @@ void TreeMonitor::on_full_scan(Scanned scanned) {
                  drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
     log_changes(changes);
     end_deploy_if_done();
-    identify_later();
+    finder_->look_later();
     schedule_full_scan(state_.full_interval());
   } else {
     state_.full_scan_failed(scanned.result.error().message);
@@ -402,7 +382,7 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
       log_changes(state_.rescan_done(*result, wall_clock(), full_scan != 0 && full_scan == full_scan_));
       end_deploy_if_done();
       context_.publish();
-      identify_later();
+      finder_->look_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
     } else {
       start_full_scan(Pace::free);

@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/config.hpp"
+#include "daemon/release_finder.hpp"
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
@@ -72,8 +73,9 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   void await_deploy_deadline();
   void end_deploy_if_done();
-  void identify_later();
-  void identify();
+  /// Null where the tree cannot be another release.
+  [[nodiscard]] std::unique_ptr<ReleaseFinder::Question> ask_for_release() const;
+  void on_other_release(const std::string& release);
 
   void log_changes(const scanner::DriftChanges& changes) const;
 
@@ -97,9 +99,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::string logged_watch_;
 
   boost::asio::steady_timer deploy_timer_;
-  boost::asio::steady_timer identify_timer_;
-  bool identifying_ = false;
-  std::chrono::steady_clock::duration identify_cost_{};  ///< of the last time
+  std::shared_ptr<ReleaseFinder> finder_;
 
   boost::asio::steady_timer settle_timer_;
   scanner::Scope pending_;
