@@ -7,7 +7,7 @@
 #include "manifests/manifest.hpp"
 
 /// The release manifest's text: a valid mtree(5) file (v2.0, full paths, one line an entry) with driftd's headers as
-/// comments. docs: the format is described in README.md and in packaging/man. Writing is deterministic, and reading
+/// comments. FORMAT.md beside this file describes it. Writing is deterministic, and reading
 /// takes nothing but what writing gives: write_manifest(read_manifest(x)) == x for every x that is accepted.
 namespace driftd::manifests {
 
