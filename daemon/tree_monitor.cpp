@@ -397,18 +397,19 @@ void TreeMonitor::log_changes(const scanner::DriftChanges& changes) const {
   for (const scanner::Finding& finding : changes.resolved) {
     (was_deployed(state_.standing(), finding.path) ? deployed : resolved).push_back(finding);
   }
-  const auto log = [&](const char* what, const std::vector<scanner::Finding>& findings) {
+  const auto log = [&](spdlog::level::level_enum level, const char* what,
+                       const std::vector<scanner::Finding>& findings) {
     for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
-      spdlog::warn("{}: drift {}: {} {} {}", state_.config().name, what, to_string(findings[i].kind),
-                   escape(findings[i].path), describe(findings[i]));
+      spdlog::log(level, "{}: drift {}: {} {} {}", state_.config().name, what, to_string(findings[i].kind),
+                  escape(findings[i].path), describe(findings[i]));
     }
     if (findings.size() > kMostLogged) {
-      spdlog::warn("{}: drift {}: and {} more paths", state_.config().name, what, findings.size() - kMostLogged);
+      spdlog::log(level, "{}: drift {}: and {} more paths", state_.config().name, what, findings.size() - kMostLogged);
     }
   };
-  log("opened", changes.opened);
-  log("resolved", resolved);
-  log("deployed", deployed);
+  log(spdlog::level::warn, "opened", changes.opened);
+  log(spdlog::level::info, "resolved", resolved);
+  log(spdlog::level::info, "deployed", deployed);
 }
 
 }  // namespace driftd::daemon

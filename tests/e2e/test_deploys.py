@@ -57,6 +57,9 @@ class Deployment:
         arguments = ["rsync", "-a", "--checksum", "--delete", *options]
         succeed([*arguments, f"{source}/{below}", f"{self.tree.root}/{below}"], timeout=120)
 
+    def file_of_both(self) -> str:
+        return next(name for name in sorted(os.listdir(self.old)) if (self.old / name).is_file() and (self.new / name).is_file())
+
     def changed_directory(self) -> str:
         """A directory directly below the root in which the two releases differ, though not the only one."""
         for name in sorted(os.listdir(self.new)):
@@ -154,11 +157,11 @@ class TestManifestFirst:
                 assert pending(daemon) > 0, f"the releases differ in {part} only"
             assert watch.verdicts() == {"clean", "unknown"}, watch.states
 
-            edited = tree.root / "__init__.py"
+            edited = tree.root / deployment.file_of_both()
             original = edited.read_bytes()
             edited.write_bytes(original + b"# by hand\n")
             daemon.wait_for_metrics(lambda page: page.drifted("app") == {"modified": 1}, "the edit in its midst")
-            assert check(site).kinds == {"__init__.py": "modified"}
+            assert check(site).kinds == {edited.name: "modified"}
             edited.write_bytes(original)
             daemon.wait_for_metrics(lambda page: not page.drifted("app"), "the edit undone")
 
@@ -237,7 +240,7 @@ class TestFilesFirst:
     def test_rsync(self, deployment: Deployment) -> None:
         with Daemon(deployment.site) as daemon:
             wait_until_deployed(daemon.wait_ready(), "v1")
-            deployment.rsync(deployment.new)
+            deployment.rsync(deployment.new, "--inplace")
             wait_for(daemon, "drift at once", lambda page: sum(page.drifted("app").values()) > 1)
             deployment.publish(deployment.new, "v2", 2)
             wait_until_deployed(daemon, "v2")
@@ -271,7 +274,7 @@ class TestRollback:
             wait_for(daemon, "then one", lambda page: page.drifted("app") == {"modified": 1})
             assert "is exactly v1, expected v2" in deployment.site.check().expect(DRIFT).out
             # One edit more, and it is no release any more.
-            (deployment.tree.root / "__init__.py").write_text("# by hand\n")
+            (deployment.tree.root / deployment.file_of_both()).write_text("by hand\n")
             wait_for(daemon, "many again", lambda page: sum(page.drifted("app").values()) > 1)
             assert "is exactly" not in deployment.site.check().expect(DRIFT).out
 
@@ -345,7 +348,8 @@ def test_a_good_deploy_raises_no_alert(deployment: Deployment) -> None:
                 ("v2", 2, deployment.new, "manifest first"),
                 ("v3", 3, deployment.old, "files first"),
             ):
-                steps = [lambda: deployment.publish(source, release, sequence), lambda: deployment.rsync(source)]
+                staged = deployment.stage(source, release, sequence)
+                steps = [lambda: publish(staged, deployment.tree.manifest), lambda: deployment.rsync(source)]
                 for step in steps if order == "manifest first" else reversed(steps):
                     step()
                     fired |= set(prometheus.firing())

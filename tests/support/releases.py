@@ -1,4 +1,5 @@
-"""Two real releases of one application, to deploy one after the other: Django, as Debian's archive has it twice.
+"""Two real releases of one software, to deploy one after the other: GCC's C++ headers, of which Debian has two versions
+side by side. Some files are the same in both, many differ, some come and some go.
 
 $DRIFTD_RELEASES=OLD:NEW names two other directories, as of two versions of an npm package.
 """
@@ -7,28 +8,28 @@ import os
 import shutil
 from pathlib import Path
 
-from support.django import CACHE, PACKAGE
+from support.django import CACHE
 from support.programs import run, succeed
 
-
-def _versions() -> list[str]:
-    """The oldest first; the archive's own and the one with security fixes."""
-    said = run(["apt-cache", "madison", PACKAGE]).out
-    return sorted({line.split("|")[1].strip() for line in said.splitlines()})
+VERSIONS = ("11", "12")
 
 
-def _unpacked(version: str) -> Path:
-    target = CACHE / "releases" / version.replace(":", "_")
-    if not target.is_dir():
+def _release(version: str) -> Path:
+    package = f"libstdc++-{version}-dev"
+    unpacked = CACHE / "releases" / package
+    if not unpacked.is_dir():
         packages = CACHE / "releases" / "packages"
         packages.mkdir(parents=True, exist_ok=True)
-        succeed(["apt-get", "download", f"{PACKAGE}={version}"], cwd=packages, timeout=300)
-        package = next(packages.glob(f"{PACKAGE}_*{version.split(':')[-1]}*.deb"))
-        unfinished = target.with_name(target.name + ".unfinished")
+        download = ["apt-get", "download", package]
+        # A machine that has installed nothing yet has no package lists either, or lists of long ago.
+        if run(download, cwd=packages, timeout=300).code != 0:
+            succeed(["apt-get", "update"], timeout=300)
+            succeed(download, cwd=packages, timeout=300)
+        unfinished = unpacked.with_name(unpacked.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        succeed(["dpkg-deb", "-x", package, unfinished])
-        unfinished.rename(target)
-    return target / "usr" / "lib" / "python3" / "dist-packages" / "django"
+        succeed(["dpkg-deb", "-x", next(packages.glob(f"{package}_*.deb")), unfinished], timeout=120)
+        unfinished.rename(unpacked)
+    return unpacked / "usr" / "include" / "c++" / version
 
 
 def two_releases() -> tuple[Path, Path]:
@@ -36,9 +37,5 @@ def two_releases() -> tuple[Path, Path]:
     if named := os.environ.get("DRIFTD_RELEASES"):
         old, new = named.split(":")
         return Path(old), Path(new)
-    versions = _versions()
-    if len(versions) < 2:
-        succeed(["apt-get", "update"], timeout=300)
-        versions = _versions()
-    assert len(versions) >= 2, f"the archive has one version of {PACKAGE} only: {versions}"
-    return _unpacked(versions[0]), _unpacked(versions[-1])
+    old, new = (_release(version) for version in VERSIONS)
+    return old, new
