@@ -123,25 +123,31 @@ Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOpti
   return {std::move(*store), std::move(*record), is_new ? "the daemon has not accepted a release of it yet" : ""};
 }
 
-/// Reads, verifies and judges the manifest; the report gets it, or the problem.
+/// The manifest on disk where it may be taken. Otherwise that is a problem, and the last good one, as far as it is
+/// remembered, is what the tree is compared with: drift from that is drift whatever lies there now.
 void accept_manifest(const Config& config, const TreeConfig& tree, const manifests::TrustPolicy& policy, Memory& memory,
-                     std::int64_t now, TreeReport& report) {
-  auto offered = read_offered(tree.manifest, policy, config.limits.manifest_size);
-  if (!offered) {
-    report.problems.push_back(problem("manifest", offered.error()));
+                     TreeReport& report) {
+  const std::size_t limit = config.limits.manifest_size;
+  auto offered = read_offered(tree.manifest, policy, limit);
+  const TreeRecord* record = memory.record ? &*memory.record : nullptr;
+  auto judged = offered ? judge_offer(*offered->manifest, tree, policy, record, report.trusted_now)
+                        : Result<void>(offered.error());
+  if (judged) {
+    report.manifest = offered->manifest;
     return;
   }
+  report.problems.push_back(
+      problem("manifest", offered ? manifests::with_context(tree.manifest, judged.error()) : judged.error()));
+  if (record == nullptr || record->kept.empty()) return;
+  if (auto kept = load_kept(*memory.store, tree, record->kept.front().identity, policy, limit)) report.manifest = *kept;
+}
+
+std::int64_t trusted_time(std::int64_t wall_clock, Memory& memory) {
   std::int64_t floor = manifests::kRevisionTime;
   if (memory.store) {
     if (const auto stored = memory.store->time_floor()) floor = std::max(floor, *stored);
   }
-  const TrustedTime time = trusted_time(now, floor);
-  const TreeRecord* record = memory.record ? &*memory.record : nullptr;
-  if (auto judged = judge_offer(*offered->manifest, tree, policy, record, time.now); !judged) {
-    report.problems.push_back(problem("manifest", manifests::with_context(tree.manifest, judged.error())));
-    return;
-  }
-  report.manifest = offered->manifest;
+  return std::max(wall_clock, floor);
 }
 
 /// The release that a deploy in place comes from, while the daemon has not seen its end.
@@ -175,12 +181,12 @@ void count_pending_as_drift(scanner::ScanResult& scan) {
 }
 
 /// What somebody who asks strictly does not call clean.
-void add_strict_problems(std::int64_t now, TreeReport& report) {
+void add_strict_problems(TreeReport& report) {
   const manifests::Header& header = report.manifest->header();
   const auto add = [&](const char* reason, std::string message) {
     report.problems.push_back({"strict", reason, std::move(message)});
   };
-  if (is_expired(header, now)) add("expired", "the manifest has expired");
+  if (is_expired(header, report.trusted_now)) add("expired", "the manifest has expired");
   if (!header.overrides.empty()) add("override", "checks were skipped for this release (see `driftd-manifest show`)");
   if (!report.replay_unchecked.empty()) add("replay", "replay was not checked: " + report.replay_unchecked);
 }
@@ -191,6 +197,7 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   report.name = tree.name;
   report.root = tree.root;
   report.partial = !scope.is_whole();
+  report.trusted_now = now;
   const auto start = std::chrono::steady_clock::now();
 
   const auto policy = options.trust ? Result<manifests::TrustPolicy>(*options.trust) : load_policy(config.trust, tree);
@@ -201,7 +208,9 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   Memory memory = read_memory(config, tree, options);
   report.replay_unchecked = memory.why_not;
   if (memory.record) report.trust_reset = memory.record->last_reset;
-  accept_manifest(config, tree, *policy, memory, now, report);
+  report.trusted_now = trusted_time(now, memory);
+  report.clock_suspect = now < report.trusted_now;
+  accept_manifest(config, tree, *policy, memory, report);
   if (!report.manifest) return report;
   const ManifestPointer previous = release_before(config, tree, *policy, memory, report);
   const auto plan = make_plan(config.trees, tree, report.manifest, previous);
@@ -225,7 +234,7 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options.threads,
                          report);
     }
-    if (options.strict) add_strict_problems(now, report);
+    if (options.strict) add_strict_problems(report);
   } else {
     report.problems.push_back(problem("scan", result.error()));
   }

@@ -26,12 +26,15 @@ struct Problem {
 struct TreeReport {
   std::string name;
   std::string root;
-  std::shared_ptr<const manifests::VerifiedManifest> manifest;  ///< null where none could be accepted
+  /// What the tree was compared with; beside a problem with the one on disk, the last good one. Null: none.
+  std::shared_ptr<const manifests::VerifiedManifest> manifest;
   std::optional<scanner::ScanResult> scan;
   std::vector<Problem> problems;
   std::string deploying_from;    ///< the release before, while its paths are excused; empty: none is
   std::string replay_unchecked;  ///< why an older release, truly signed, could have passed; empty: it could not
   std::optional<TrustReset> trust_reset;
+  std::int64_t trusted_now = 0;  ///< the later of the clock and what was signed, in seconds since 1970
+  bool clock_suspect = false;    ///< the clock is behind what was signed
   double seconds = 0;
   bool partial = false;  ///< only some paths were asked for
 

@@ -159,8 +159,11 @@ void add_manifest(Page& page, const TreeSnapshot& tree) {
   page.counter("driftd_manifest_rejections_total", "Manifests that were refused.", {name},
                number(tree.counters.manifest_rejections));
   for (const ErrorCode code : kManifestProblems) {
-    const bool holds =
-        (tree.manifest_problem && tree.manifest_problem->code == code) || (code == ErrorCode::expired && info.expired);
+    // Keys that cannot be read make the manifest one that cannot.
+    const bool is_problem =
+        tree.manifest_problem && (tree.manifest_problem->code == code ||
+                                  (tree.manifest_problem->code == ErrorCode::trust && code == ErrorCode::unreadable));
+    const bool holds = is_problem || (code == ErrorCode::expired && info.expired);
     if (!holds) continue;
     page.gauge("driftd_manifest_problem", "1 while the manifest on disk has the problem.",
                {name, label("reason", to_string(code))}, 1);

@@ -56,6 +56,7 @@ std::string details(const TreeSnapshot& tree) {
     add(fmt::format("{}{} pending", tree.deploy_in_progress ? "" : "deploy stuck, ", tree.deploy_pending));
   }
   if (tree.manifest && tree.manifest->expired) add("EXPIRED");
+  if (tree.trust_reset) add("trust was reset");
   if (tree.clock_suspect) add("clock behind what was signed");
   return text;
 }

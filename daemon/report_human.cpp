@@ -103,8 +103,8 @@ std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
     if (tree.partial) line += " (only the paths given)";
   }
   for (const Problem& problem : tree.problems) line += fmt::format("  {}: {}", problem.what, problem.reason);
-  if (tree.manifest && is_expired(tree.manifest->header(), now)) {
-    line += "  " + paint("EXPIRED", "1;33", colour) + " " + ago(now - *tree.manifest->header().expires);
+  if (tree.manifest && is_expired(tree.manifest->header(), std::max(now, tree.trusted_now))) {
+    line += "  " + paint("EXPIRED", "1;33", colour) + " " + ago(std::max(now, tree.trusted_now) - *tree.manifest->header().expires);
   }
   return line + "\n";
 }
@@ -175,6 +175,7 @@ std::string tree_text(const TreeReport& tree, std::int64_t now, Colour colour) {
 std::string reservations(const CheckReport& report) {
   std::string text;
   for (const TreeReport& tree : report.trees) {
+    if (tree.clock_suspect) text += fmt::format("{}: this host's clock is behind what was signed; set it\n", tree.name);
     if (tree.trust_reset) {
       text += fmt::format("{}: trust was reset on {}: {}\n", tree.name,
                           manifests::format_utc(tree.trust_reset->at).substr(0, 10), escape(tree.trust_reset->reason));

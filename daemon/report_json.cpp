@@ -106,7 +106,7 @@ json::object tree_object(const TreeReport& tree, std::int64_t now) {
   object["name"] = tree.name;
   put_bytes(object, "root", tree.root);
   object["verdict"] = json::string(to_string(tree.verdict()));
-  object["manifest"] = manifest_value(tree, now);
+  object["manifest"] = manifest_value(tree, std::max(now, tree.trusted_now));
   object["entries"] = tree.scan ? tree.scan->entries : 0;
   object["bytes"] = tree.scan ? tree.scan->hashed_bytes : 0;
   object["seconds"] = tree.seconds;

@@ -89,12 +89,18 @@ class Service {
     }
   }
 
-  /// Lost is what must not be overlooked, wherever it happened.
+  /// Lost is what must not be overlooked, wherever it happened; then that some tree starts from nothing.
   [[nodiscard]] StateStore::Protection protection() const {
-    const bool forgot = std::any_of(monitors_.begin(), monitors_.end(), [](const auto& one) {
-      return one.second->state().standing().forgetful.has_value();
-    });
-    return forgot ? StateStore::Protection::lost : store_.protection();
+    const auto any = [&](auto holds) {
+      return std::any_of(monitors_.begin(), monitors_.end(),
+                         [&](const auto& one) { return holds(one.second->state().standing()); });
+    };
+    if (any([](const Standing& standing) { return standing.forgetful.has_value(); })) {
+      return StateStore::Protection::lost;
+    }
+    const bool is_first = any([](const Standing& standing) { return standing.is_first; });
+    return store_.protection() == StateStore::Protection::ok && is_first ? StateStore::Protection::fresh
+                                                                         : store_.protection();
   }
 
   /// Monitors for the trees of the configuration. A tree whose lines did not change keeps what is known of it.

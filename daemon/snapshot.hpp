@@ -62,6 +62,7 @@ struct TreeSnapshot {
   std::uint64_t deploy_pending = 0;  ///< paths that are still as the release before has them
   std::string exactly;               ///< the release that the tree is as a whole, where it is an older one
   bool clock_suspect = false;        ///< the host's clock is behind what was signed
+  bool trust_reset = false;          ///< somebody gave up what was remembered of its releases
   std::map<scanner::DriftKind, std::uint64_t> drift;  ///< open findings by kind; another release as a whole is one
   std::map<scanner::UnverifiedReason, std::uint64_t> unverified;
   std::int64_t oldest_open_drift = 0;  ///< 0: none

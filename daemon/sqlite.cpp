@@ -14,8 +14,14 @@ using manifests::Result;
 /// Another process holds its lock for the time of one small write.
 constexpr int kBusyMilliseconds = 2000;
 
-Error failure(const std::string& path, std::string_view what) {
-  return {ErrorCode::io, manifests::escape(path) + ": " + std::string(what)};
+Error failure(const std::string& path, int code, std::string_view what) {
+  const int primary = code & 0xff;  // of an extended code
+  const bool is_damaged = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+  return {is_damaged ? ErrorCode::format : ErrorCode::io, manifests::escape(path) + ": " + std::string(what)};
+}
+
+Error failure(const std::string& path, sqlite3* database) {
+  return failure(path, ::sqlite3_errcode(database), ::sqlite3_errmsg(database));
 }
 
 }  // namespace
@@ -42,11 +48,11 @@ Statement& Statement::bind(Blob bytes) {
 }
 
 Result<bool> Statement::step() {
-  if (failure_ != 0) return failure(path_, ::sqlite3_errstr(failure_));
+  if (failure_ != 0) return failure(path_, failure_, ::sqlite3_errstr(failure_));
   switch (::sqlite3_step(statement_.get())) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: return false;
-    default: return failure(path_, ::sqlite3_errmsg(database_));
+    default: return failure(path_, database_);
   }
 }
 
@@ -77,7 +83,7 @@ Result<Database> Database::open(const std::string& path, Access access) {
                     (access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   const int code = ::sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   database.database_.reset(handle);  // to be closed after a failure, too
-  if (code != SQLITE_OK) return failure(path, handle != nullptr ? ::sqlite3_errmsg(handle) : "out of memory");
+  if (code != SQLITE_OK) return failure(path, code, handle != nullptr ? ::sqlite3_errmsg(handle) : "out of memory");
   ::sqlite3_busy_timeout(handle, kBusyMilliseconds);
   // What stands in the file must not run, whoever wrote it.
   ::sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -87,7 +93,7 @@ Result<Database> Database::open(const std::string& path, Access access) {
 
 Result<void> Database::execute(const char* sql) {
   if (::sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    return failure(path_, ::sqlite3_errmsg(database_.get()));
+    return failure(path_, database_.get());
   }
   return {};
 }

@@ -11,7 +11,8 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-/// As much of SQLite as the state needs, with Results for error codes. Not thread-safe.
+/// As much of SQLite as the state needs, with Results for error codes: `format` where the file is damaged or no
+/// database, `io` for all else. Not thread-safe.
 namespace driftd::daemon::sqlite {
 
 using Blob = std::span<const unsigned char>;

@@ -25,9 +25,9 @@ bool is_known(const VerifiedManifest& manifest, const TreeRecord& record, const 
                      [&](const KeptManifest& kept) { return kept.identity == manifest.identity(); });
 }
 
-/// The signers that the record already knows for these bytes.
-bool is_vouched_by_all(const VerifiedManifest& manifest, const TreeRecord& record) {
-  const auto vouched = record.ratchet.vouched();
+/// All who signed these bytes are known to have.
+bool is_vouched_by_all(const VerifiedManifest& manifest, const manifests::Ratchet& ratchet) {
+  const auto vouched = ratchet.vouched();
   return std::any_of(vouched.begin(), vouched.end(), [&](const manifests::Vouched& one) {
     return one.identity == manifest.identity() &&
            std::includes(one.keys.begin(), one.keys.end(), manifest.keys().begin(), manifest.keys().end());
@@ -42,20 +42,23 @@ class Decision {
 
   Standing make() {
     read_record();
-    const TrustedTime time = trusted_time(inputs_.wall_clock, floor());
-    standing_.clock_suspect = time.clock_suspect;
+    standing_.time_floor = floor();
+    const std::int64_t now = std::max(inputs_.wall_clock, standing_.time_floor);
     auto offered = read_offered(inputs_.tree.manifest, policy_, inputs_.manifest_limit);
     if (offered) {
-      const auto judged = judge_offer(*offered->manifest, inputs_.tree, policy_, &record_, time.now);
+      const auto judged = judge_offer(*offered->manifest, inputs_.tree, policy_, &record_, now);
       if (judged) {
-        take(std::move(*offered));
+        take(std::move(*offered), now);
       } else {
         standing_.problem = manifests::with_context(inputs_.tree.manifest, judged.error());
       }
     } else {
       standing_.problem = offered.error();
     }
-    if (!standing_.manifest) fall_back();
+    if (!standing_.manifest) {
+      fall_back();
+      remember_again(now);
+    }
     resume_transition();
     if (standing_.manifest) {
       if (auto trusted = check_still_trusted(*standing_.manifest, policy_); !trusted) {
@@ -72,9 +75,11 @@ class Decision {
     } else {
       standing_.forgetful = record.error();
     }
+    stored_ = record_.ratchet;
+    standing_.trust_reset = record_.last_reset;
+    standing_.is_first = before_.manifest ? before_.is_first : stored_.vouched().empty();
     // What this process knows holds even where nothing could be written.
     if (before_.manifest && !was_reset()) record_.ratchet.advance(*before_.manifest);
-    standing_.trust_reset = record_.last_reset;
   }
 
   [[nodiscard]] bool was_reset() const {
@@ -88,7 +93,7 @@ class Decision {
     } else {
       standing_.forgetful = stored.error();
     }
-    return before_.manifest ? std::max(floor, before_.manifest->header().created) : floor;
+    return std::max(floor, before_.time_floor);
   }
 
   [[nodiscard]] const Prehash* in_force() const {
@@ -96,23 +101,43 @@ class Decision {
     return record_.kept.empty() ? nullptr : &record_.kept.front().identity;
   }
 
-  void take(OfferedManifest offered) {
+  void take(OfferedManifest offered, std::int64_t now) {
     const Prehash* current = in_force();
     const bool is_same = current != nullptr && *current == offered.manifest->identity();
     standing_.manifest = is_same && before_.manifest && before_.manifest->keys() == offered.manifest->keys()
                              ? before_.manifest
                              : offered.manifest;
-    if (is_same && is_vouched_by_all(*offered.manifest, record_) && !record_.kept.empty()) return;
-    if (!is_same) {
-      record_.transition.reset();
-      if (current != nullptr && inputs_.arrival == Arrival::in_place) {
-        record_.transition = Transition{*current, inputs_.wall_clock};
-      }
+    const bool is_kept = !record_.kept.empty() && record_.kept.front().identity == offered.manifest->identity();
+    if (is_same && is_kept && is_vouched_by_all(*offered.manifest, stored_)) return;
+    if (!is_same) open_transition(current, *offered.manifest);
+    remember(offered.bytes, *offered.manifest, now);
+  }
+
+  void open_transition(const Prehash* current, const VerifiedManifest& next) {
+    // The same content under another name goes on with the deploy of the first.
+    const bool goes_on = record_.transition && before_.manifest && before_.manifest->content() == next.content();
+    if (goes_on) return;
+    record_.transition.reset();
+    if (current != nullptr && inputs_.arrival == Arrival::in_place) {
+      record_.transition = Transition{*current, inputs_.wall_clock};
     }
-    if (auto accepted =
-            store_.accept(inputs_.tree.name, offered.bytes, *offered.manifest, inputs_.wall_clock, record_.transition);
-        !accepted) {
-      standing_.forgetful = accepted.error();
+  }
+
+  void remember(const manifests::SignedBytes& bytes, const VerifiedManifest& manifest, std::int64_t now) {
+    auto accepted = store_.accept(inputs_.tree.name, bytes, manifest, {inputs_.wall_clock, now}, record_.transition);
+    if (!accepted) standing_.forgetful = accepted.error();
+    standing_.time_floor = std::max(standing_.time_floor, std::min(manifest.header().created, now));
+  }
+
+  /// Trust was reset, but nothing on disk can be taken: what is in force goes on guarding against what is older.
+  void remember_again(std::int64_t now) {
+    if (!standing_.manifest || !stored_.vouched().empty() || record_.kept.empty()) return;
+    if (record_.kept.front().identity != standing_.manifest->identity()) return;
+    const auto bytes = store_.read_kept(inputs_.tree.name, standing_.manifest->identity(), inputs_.manifest_limit);
+    if (bytes) {
+      remember(*bytes, *standing_.manifest, now);
+    } else {
+      standing_.forgetful = bytes.error();
     }
   }
 
@@ -136,10 +161,10 @@ class Decision {
     if (!standing_.manifest || !record_.transition) return;
     const Prehash& from = record_.transition->from;
     for (const ManifestPointer& held : {before_.manifest, before_.previous}) {
-      if (held && held->identity() == from) standing_.previous = held;
+      if (held && held->identity() == from && check_still_trusted(*held, policy_)) standing_.previous = held;
     }
     if (!standing_.previous) {
-      // Without it every path has to be the new one at once, which is the stricter judgement.
+      // Without it, or with keys that count no more, every path has to be the new one at once: the stricter judgement.
       auto kept = load_kept(store_, inputs_.tree, from, policy_, inputs_.manifest_limit);
       if (kept) standing_.previous = std::move(*kept);
     }
@@ -151,6 +176,7 @@ class Decision {
   StateStore& store_;
   TrustPolicy policy_;
   TreeRecord record_;
+  manifests::Ratchet stored_;  ///< as it was read; record_ knows more, which may not have been written
   Standing standing_;
 };
 
@@ -191,10 +217,6 @@ Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tre
     return manifests::with_context("the kept manifest", scope.error());
   }
   return std::make_shared<const VerifiedManifest>(std::move(*verified));
-}
-
-TrustedTime trusted_time(std::int64_t wall_clock, std::int64_t floor) {
-  return {std::max(wall_clock, floor), wall_clock < floor};
 }
 
 Standing decide(const StandingInputs& inputs, const Standing& before, StateStore& store) {

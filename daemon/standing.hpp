@@ -24,7 +24,9 @@ struct Standing {
   /// A deploy in place is under way from this release, or got stuck: not every path has been seen to be the new one.
   ManifestPointer previous;
   std::int64_t deploy_since = 0;  ///< seconds since 1970
-  bool clock_suspect = false;     ///< this host's clock is behind what was signed; the latest such time counts as now
+  /// No time before this can be now, in seconds since 1970: where this host's clock is behind it, it counts as now.
+  std::int64_t time_floor = 0;
+  bool is_first = false;  ///< nothing was remembered of this tree and product when this process first looked
   std::optional<TrustReset> trust_reset;
 };
 
@@ -46,13 +48,6 @@ manifests::Result<void> judge_offer(const manifests::VerifiedManifest& offered, 
 manifests::Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tree,
                                              const manifests::minisign::Prehash& identity,
                                              const manifests::TrustPolicy& policy, std::size_t limit);
-
-/// Now, or the latest time that something trusted was signed, where the clock is behind it.
-struct TrustedTime {
-  std::int64_t now;
-  bool clock_suspect;
-};
-TrustedTime trusted_time(std::int64_t wall_clock, std::int64_t floor);
 
 /// How a tree comes to a new manifest.
 enum class Arrival {

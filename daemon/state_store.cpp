@@ -107,15 +107,16 @@ Result<void> check_directory(const std::string& directory) {
   return {};
 }
 
+/// `format` where the file is damaged or somebody else's; any other error says nothing of that.
 Result<void> check_tables(Database& database) {
   auto integrity = database.prepare("PRAGMA integrity_check(1)");
   const auto row = integrity.step();
   if (!row) return row.error();
   const std::string path = manifests::escape(database.path());
-  if (!*row || integrity.text(0) != "ok") return Error{ErrorCode::io, path + ": the database is damaged"};
+  if (!*row || integrity.text(0) != "ok") return Error{ErrorCode::format, path + ": the database is damaged"};
   const auto application = pragma(database, "application_id");
   if (!application) return application.error();
-  if (*application != kApplicationId) return Error{ErrorCode::io, path + ": not driftd's state"};
+  if (*application != kApplicationId) return Error{ErrorCode::format, path + ": not driftd's state"};
   const auto version = pragma(database, "user_version");
   if (!version) return version.error();
   if (*version != kSchemaVersion) {
@@ -156,6 +157,12 @@ Result<Opened> open_for_writing(const std::string& directory) {
   return Opened{std::move(*database), fresh};
 }
 
+std::array<std::uint64_t, 2> identity_of_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
+}
+
 Result<std::vector<KeptManifest>> read_kept_rows(Database& database, const std::string& tree, const std::string& name) {
   std::vector<KeptManifest> kept;
   auto rows = database.prepare(
@@ -189,6 +196,13 @@ Result<manifests::Ratchet> read_ratchet(Database& database, const std::string& t
 
 }  // namespace
 
+StateStore::StateStore(std::string directory, Database database, Protection protection, std::string problem)
+    : directory_(std::move(directory)),
+      database_(std::move(database)),
+      protection_(protection),
+      problem_(std::move(problem)),
+      file_(identity_of_file(database_.path())) {}
+
 StateStore StateStore::open(const std::string& directory) {
   auto opened = open_for_writing(directory);
   if (opened) {
@@ -208,7 +222,9 @@ Result<StateStore> StateStore::open_for_reading(const std::string& directory) {
 }
 
 Result<StateStore> StateStore::open_for_repair(const std::string& directory) {
-  if (auto opened = open_for_writing(directory)) return StateStore(directory, std::move(opened->database), {}, {});
+  auto sound = open_for_writing(directory);
+  if (sound) return StateStore(directory, std::move(sound->database), {}, {});
+  if (sound.error().code != ErrorCode::format) return sound.error();
   const std::string path = database_path(directory);
   const std::string aside = path + ".damaged-" + std::to_string(std::time(nullptr));
   if (::rename(path.c_str(), aside.c_str()) != 0 && errno != ENOENT) return manifests::system_error(path, errno);
@@ -218,7 +234,14 @@ Result<StateStore> StateStore::open_for_repair(const std::string& directory) {
   return StateStore(directory, std::move(opened->database), Protection::fresh, {});
 }
 
+bool StateStore::is_in_place() const { return identity_of_file(database_.path()) == file_; }
+
 Result<TreeRecord> StateStore::read(const std::string& tree, const std::string& name) {
+  if (!is_in_place()) {
+    return Error{ErrorCode::io,
+                 manifests::escape(database_.path()) +
+                     ": was removed or replaced while it was in use; restart driftd to use what is there"};
+  }
   TreeRecord record;
   auto ratchet = read_ratchet(database_, tree, name);
   if (!ratchet) return ratchet.error();
@@ -264,7 +287,7 @@ Result<std::int64_t> StateStore::time_floor() {
 }
 
 Result<void> StateStore::accept(const std::string& tree, const manifests::SignedBytes& bytes,
-                                const manifests::VerifiedManifest& manifest, std::int64_t now,
+                                const manifests::VerifiedManifest& manifest, AcceptedAt at,
                                 const std::optional<Transition>& transition) {
   // The files first: a row promises that its file is there, and a file without a row is swept.
   const bool is_lost = protection_ == Protection::lost;
@@ -273,7 +296,7 @@ Result<void> StateStore::accept(const std::string& tree, const manifests::Signed
   }
   auto transaction = sqlite::Transaction::begin(database_);
   if (!transaction) return transaction.error();
-  if (auto remembered = remember(tree, manifest, now, transition); !remembered) return remembered;
+  if (auto remembered = remember(tree, manifest, at, transition); !remembered) return remembered;
   if (auto committed = transaction->commit(); !committed) return committed;
   if (!is_lost) drop_unkept(tree);
   return {};
@@ -286,20 +309,18 @@ Result<void> StateStore::keep(const std::string& tree, const manifests::SignedBy
   const std::string path = kept_path(tree, manifest.identity());
   if (auto kept = manifests::write_file(path, bytes.bytes, 0600, manifests::Existing::replace); !kept) return kept;
   std::string name = path + ".minisig";
-  for (const std::string& signature : bytes.signatures) {
+  for (std::size_t number = 1; const std::string& signature : bytes.signatures) {
     if (auto kept = manifests::write_file(name, signature, 0600, manifests::Existing::replace); !kept) return kept;
-    // The names that further signers' files have; which is whose does not matter here.
-    if (const auto parsed = manifests::minisign::parse_signature(signature)) {
-      name = path + ".minisig." + to_string(parsed->key);
-    }
+    // As further signers' files are called, but by number: one key may have signed twice, and one be no signature.
+    name = path + ".minisig." + to_string(manifests::minisign::KeyId{number++});
   }
   const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) return manifests::system_error(directory, errno);
   return {};
 }
 
-Result<void> StateStore::remember(const std::string& tree, const manifests::VerifiedManifest& manifest,
-                                  std::int64_t now, const std::optional<Transition>& transition) {
+Result<void> StateStore::remember(const std::string& tree, const manifests::VerifiedManifest& manifest, AcceptedAt at,
+                                  const std::optional<Transition>& transition) {
   const manifests::Header& header = manifest.header();
   auto ratchet = read_ratchet(database_, tree, header.name);
   if (!ratchet) return ratchet.error();
@@ -314,7 +335,7 @@ Result<void> StateStore::remember(const std::string& tree, const manifests::Veri
   }
   auto floor = database_.prepare(
       "INSERT INTO time_floor(id, at) VALUES (1, ?) ON CONFLICT(id) DO UPDATE SET at = max(at, excluded.at)");
-  if (auto done = floor.bind(header.created).run(); !done) return done;
+  if (auto done = floor.bind(std::min(header.created, at.trusted)).run(); !done) return done;
 
   const auto kept = read_kept_rows(database_, tree, header.name);
   if (!kept) return kept.error();
@@ -325,7 +346,7 @@ Result<void> StateStore::remember(const std::string& tree, const manifests::Veri
   auto insert = database_.prepare(
       "INSERT INTO kept(tree, name, identity, sequence, release, accepted_at) VALUES (?, ?, ?, ?, ?, ?)");
   insert.bind(tree).bind(header.name).bind(sqlite::Blob(manifest.identity())).bind(to_stored(header.sequence));
-  if (auto done = insert.bind(header.release).bind(now).run(); !done) return done;
+  if (auto done = insert.bind(header.release).bind(at.wall_clock).run(); !done) return done;
   auto trim = database_.prepare(
       "DELETE FROM kept WHERE tree = ? AND id NOT IN (SELECT id FROM kept WHERE tree = ? ORDER BY id DESC LIMIT ?)");
   if (auto done = trim.bind(tree).bind(tree).bind(std::int64_t{kMostKept}).run(); !done) return done;
@@ -369,6 +390,8 @@ Result<void> StateStore::reset_trust(const std::string& tree, const std::string&
 }
 
 std::int64_t StateStore::version() {
+  constexpr std::int64_t kGone = -1;
+  if (!is_in_place()) return kGone;
   const auto version = pragma(database_, "data_version");
   return version ? *version : 0;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,7 +62,8 @@ class StateStore {
   /// For commands that change nothing, and work on a host where this fails.
   static manifests::Result<StateStore> open_for_reading(const std::string& directory);
 
-  /// For `trust reset`: as open(), but a damaged database is put aside under another name, and a new one is begun.
+  /// For `trust reset`: as open(), but a database that is damaged, and not merely busy or out of reach, is put aside
+  /// under another name, and a new one is begun.
   static manifests::Result<StateStore> open_for_repair(const std::string& directory);
 
   [[nodiscard]] Protection protection() const { return protection_; }
@@ -76,13 +78,20 @@ class StateStore {
                                                                     const manifests::minisign::Prehash& identity,
                                                                     std::size_t limit) const;
 
-  /// No time before this can be now: the latest creation time among the releases accepted; 0 where there is none.
+  /// No time before this can be now: the latest creation time among the releases accepted, as far as the clock agreed
+  /// then; 0 where there is none.
   manifests::Result<std::int64_t> time_floor();
 
+  /// When something is accepted, in seconds since 1970.
+  struct AcceptedAt {
+    std::int64_t wall_clock;
+    std::int64_t trusted;  ///< the later of wall clock and time floor
+  };
   /// `manifest`, read from `bytes`, is in force from now on. `transition` where the tree is being changed in place.
-  /// Everything is remembered, or, on an error, nothing.
+  /// Everything is remembered, or, on an error, nothing. The time floor rises to when the manifest was created, but
+  /// not beyond `at.trusted`: a leaked key must not move the time.
   manifests::Result<void> accept(const std::string& tree, const manifests::SignedBytes& bytes,
-                                 const manifests::VerifiedManifest& manifest, std::int64_t now,
+                                 const manifests::VerifiedManifest& manifest, AcceptedAt at,
                                  const std::optional<Transition>& transition);
 
   /// The tree is what its release says: the deploy is over.
@@ -91,27 +100,25 @@ class StateStore {
   /// Forgets the ratchet of a tree, and remembers that somebody wanted that.
   manifests::Result<void> reset_trust(const std::string& tree, const std::string& reason, std::int64_t now);
 
-  /// A number that changes when another process has written.
+  /// A number that changes when another process has written to the database, or has taken it away.
   std::int64_t version();
 
  private:
-  StateStore(std::string directory, sqlite::Database database, Protection protection, std::string problem)
-      : directory_(std::move(directory)),
-        database_(std::move(database)),
-        protection_(protection),
-        problem_(std::move(problem)) {}
+  StateStore(std::string directory, sqlite::Database database, Protection protection, std::string problem);
 
   [[nodiscard]] std::string kept_path(const std::string& tree, const manifests::minisign::Prehash& identity) const;
   manifests::Result<void> keep(const std::string& tree, const manifests::SignedBytes& bytes,
                                const manifests::VerifiedManifest& manifest);
-  manifests::Result<void> remember(const std::string& tree, const manifests::VerifiedManifest& manifest,
-                                   std::int64_t now, const std::optional<Transition>& transition);
+  manifests::Result<void> remember(const std::string& tree, const manifests::VerifiedManifest& manifest, AcceptedAt at,
+                                   const std::optional<Transition>& transition);
+  [[nodiscard]] bool is_in_place() const;
   void drop_unkept(const std::string& tree);
 
   std::string directory_;
   sqlite::Database database_;
   Protection protection_;
   std::string problem_;
+  std::array<std::uint64_t, 2> file_{};  ///< device and inode of the database as it was opened
 };
 
 }  // namespace driftd::daemon

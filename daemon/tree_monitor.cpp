@@ -1,5 +1,6 @@
 #include "daemon/tree_monitor.hpp"
 
+#include <exception>
 #include <random>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "daemon/report.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
+#include "manifests/utc_time.hpp"
 #include "manifests/version.hpp"
 
 namespace driftd::daemon {
@@ -23,6 +25,7 @@ using scanner::ScanResult;
 constexpr auto kPoll = std::chrono::seconds(1);
 /// Deploy tools replace manifest and signature not quite at once.
 constexpr auto kTornReplace = std::chrono::seconds(2);
+constexpr auto kLookAgain = std::chrono::seconds(30);
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
@@ -41,6 +44,23 @@ std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
 bool is_torn(const manifests::Error& problem) {
   using manifests::ErrorCode;
   return problem.code == ErrorCode::signature || problem.code == ErrorCode::unreadable;
+}
+
+/// What may be otherwise without any file changing: a clock moves on, a disk has room again, a lock ends.
+bool may_heal_by_itself(const Standing& standing) {
+  using manifests::ErrorCode;
+  return standing.forgetful ||
+         (standing.problem && (standing.problem->code == ErrorCode::future || standing.problem->code == ErrorCode::io));
+}
+
+/// An exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
+Result<ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
+                                const scanner::ScanOptions& options, const std::stop_token& stop) {
+  try {
+    return scanner::scan(plan, scope, options, stop);
+  } catch (const std::exception& exception) {
+    return manifests::Error{manifests::ErrorCode::io, exception.what()};
+  }
 }
 
 /// A path that a new release changed, and that agrees with it now, was deployed rather than put right.
@@ -110,7 +130,9 @@ void TreeMonitor::poll() {
       [weak = weak_from_this()](std::string now) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
-        if (!self->loading_ && (self->reload_ || now != self->fingerprint_)) self->load(std::move(now));
+        const bool is_due = self->load_again_at_ && Clock::now() >= *self->load_again_at_;
+        const bool is_wanted = self->reload_ || is_due || now != self->fingerprint_;
+        if (!self->loading_ && Clock::now() >= self->torn_until_ && is_wanted) self->load(std::move(now));
         self->poll_timer_.expires_after(kPoll);
         self->poll_timer_.async_wait([weak](boost::system::error_code error) {
           if (const auto alive = weak.lock(); alive && !error && !alive->stopped_) alive->poll();
@@ -130,7 +152,14 @@ void TreeMonitor::load(std::string fingerprint) {
                                 wall_clock(),
                                 manifests::kRevisionTime,
                                 has_moved ? Arrival::flip : Arrival::in_place};
-    return Loaded{now_root, decide(inputs, before, store), reloaded};
+    try {
+      return Loaded{now_root, decide(inputs, before, store), reloaded};
+    } catch (const std::exception& exception) {
+      // A manifest larger than the memory is one that cannot be read, and no reason to stop watching the others.
+      Standing kept = before;
+      kept.problem = manifests::Error{manifests::ErrorCode::io, tree.manifest + ": " + exception.what()};
+      return Loaded{now_root, std::move(kept), reloaded};
+    }
   };
   context_.workers.look(work, [weak = weak_from_this(), fingerprint = std::move(fingerprint)](Loaded loaded) {
     if (const auto self = weak.lock(); self && !self->stopped_) self->on_loaded(std::move(loaded), fingerprint);
@@ -143,19 +172,20 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   if (may_be_torn) {
     retried_ = true;
     reload_ = reload_ || loaded.reloaded;
-    poll_timer_.expires_after(kTornReplace);
-    return poll_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-      if (const auto self = weak.lock(); self && !error && !self->stopped_) self->poll();
-    });
+    torn_until_ = Clock::now() + kTornReplace;
+    load_again_at_ = torn_until_;
+    return;
   }
   retried_ = false;
   const bool root_moved = !root_.empty() && root_ != loaded.root;
   root_ = std::move(loaded.root);
   fingerprint_ = std::move(fingerprint);
 
-  const std::string told_before = state_.standing().problem ? state_.standing().problem->message : "";
+  load_again_at_.reset();
+  if (may_heal_by_itself(loaded.standing)) load_again_at_ = Clock::now() + kLookAgain;
+  const Standing before = state_.standing();
   const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
-  tell_news(news, told_before);
+  tell_news(news, before);
   if (root_moved) state_.root_changed();
   if (news == TreeState::News::new_release || root_moved) {
     ++generation_;
@@ -170,16 +200,27 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   context_.publish();
 }
 
-void TreeMonitor::tell_news(TreeState::News news, const std::string& told_before) const {
+void TreeMonitor::tell_news(TreeState::News news, const Standing& before) const {
   const auto& name = state_.config().name;
   const Standing& standing = state_.standing();
-  if (standing.forgetful) {
+  const auto is_news = [](const std::optional<manifests::Error>& error, const std::optional<manifests::Error>& told) {
+    return error && (!told || told->message != error->message);
+  };
+  if (is_news(standing.forgetful, before.forgetful)) {
     spdlog::error("{}: rollback protection is lost: {}", name, standing.forgetful->message);
   }
-  if (standing.problem && standing.problem->message != told_before) {
+  if (is_news(standing.problem, before.problem)) {
     spdlog::error("{}: manifest refused: {}", name, standing.problem->message);
   }
-  if (standing.distrust) spdlog::error("{}: nothing can be called clean: {}", name, standing.distrust->message);
+  const bool was_reset =
+      standing.trust_reset && (!before.trust_reset || before.trust_reset->at != standing.trust_reset->at);
+  if (was_reset) {
+    spdlog::warn("{}: trust was reset on {}: {}", name, manifests::format_utc(standing.trust_reset->at),
+                 escape(standing.trust_reset->reason));
+  }
+  if (is_news(standing.distrust, before.distrust)) {
+    spdlog::error("{}: nothing can be called clean: {}", name, standing.distrust->message);
+  }
   if (news == TreeState::News::new_release) {
     const auto& header = standing.manifest->header();
     spdlog::info(
@@ -198,9 +239,10 @@ void TreeMonitor::await_deploy_deadline() {
     if (!self || error || self->stopped_ || !self->state_.deploy_deadline()) return;
     const auto changes = self->state_.deploy_timed_out(wall_clock());
     const auto& standing = self->state_.standing();
-    spdlog::warn("{}: the deploy of {} is stuck: {} paths are still as {} has them", self->state_.config().name,
-                 escape(standing.manifest->header().release), self->state_.drift().pending().size(),
-                 escape(standing.previous->header().release));
+    const auto& drift = self->state_.drift();
+    spdlog::warn("{}: the deploy of {} is stuck: {} paths are still as {} has them, {} could not be verified",
+                 self->state_.config().name, escape(standing.manifest->header().release), drift.pending().size(),
+                 escape(standing.previous->header().release), drift.unverified().size());
     self->log_changes(changes);
     self->context_.publish();
     self->finder_->look_later();
@@ -268,7 +310,7 @@ void TreeMonitor::start_full_scan(Pace pace) {
     if (pace == Pace::limited && config->limits.read_rate) {
       options.throttle = std::make_shared<scanner::Throttle>(*config->limits.read_rate);
     }
-    scanned.result = scanner::scan(**plan, scanner::Scope::whole(), options, stop);
+    scanned.result = scan_or_fail(**plan, scanner::Scope::whole(), options, stop);
     scanned.duration = Clock::now() - start;
     return scanned;
   };
@@ -365,9 +407,7 @@ void TreeMonitor::start_rescan() {
   scanner::ScanOptions options;
   options.threads = context_.config->limits.threads;
   context_.workers.look(
-      [plan = plan_, scope, options](const std::stop_token& stop) {
-        return scanner::scan(*plan, scope, options, stop);
-      },
+      [plan = plan_, scope, options](const std::stop_token& stop) { return scan_or_fail(*plan, scope, options, stop); },
       [weak = weak_from_this(), generation = generation_, full_scan = full_scan_, since](Result<ScanResult> result) {
         if (const auto self = weak.lock(); self && !self->stopped_)
           self->on_rescan(std::move(result), generation, full_scan, since);

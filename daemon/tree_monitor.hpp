@@ -58,7 +58,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void poll();
   void load(std::string fingerprint);
   void on_loaded(Loaded loaded, std::string fingerprint);
-  void tell_news(TreeState::News news, const std::string& told_before) const;
+  void tell_news(TreeState::News news, const Standing& before) const;
 
   enum class Pace { free, limited };
   void start_full_scan(Pace pace);
@@ -89,6 +89,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   bool loading_ = false;
   bool reload_ = false;  ///< load even what looks the same
   bool retried_ = false;
+  std::optional<Clock::time_point> load_again_at_;  ///< though everything looks the same
+  Clock::time_point torn_until_{};                  ///< the files are given this time to come to fit
 
   boost::asio::steady_timer full_timer_;
   unsigned generation_ = 0;  ///< of manifest and root; results of an older one are dropped

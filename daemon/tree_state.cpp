@@ -179,6 +179,8 @@ std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   if (distrust) reasons.insert(is_revoked(distrust) ? UnknownReason::key_revoked : UnknownReason::manifest);
   if (is_excused() && (!complete_ || !drift_.pending().empty())) reasons.insert(UnknownReason::deploying);
   if (!complete_) reasons.insert(UnknownReason::scanning);
+  // A scan that could not be made is no scan that is being made.
+  if (!scan_failure_.empty()) reasons.insert(UnknownReason::unverified);
   if (!drift_.unverified().empty()) reasons.insert(UnknownReason::unverified);
   if (complete_ && boot_now - last_complete_ > 2 * full_interval()) reasons.insert(UnknownReason::overdue);
   return reasons;
@@ -189,11 +191,13 @@ TreeSnapshot TreeState::snapshot(std::int64_t now, BootTime boot_now) const {
   snapshot.name = config_.name;
   snapshot.labels = config_.labels;
   snapshot.unknown = unknown_reasons(boot_now);
-  if (standing_.manifest != nullptr) snapshot.manifest = info_of(*standing_.manifest, now);
+  const std::int64_t trusted_now = std::max(now, standing_.time_floor);
+  if (standing_.manifest != nullptr) snapshot.manifest = info_of(*standing_.manifest, trusted_now);
   snapshot.manifest_problem = standing_.problem;
   snapshot.deploy_in_progress = is_excused();
   snapshot.deploy_pending = drift_.pending().size();
-  snapshot.clock_suspect = standing_.clock_suspect;
+  snapshot.clock_suspect = now < standing_.time_floor;
+  snapshot.trust_reset = standing_.trust_reset.has_value();
   snapshot.exactly = exactly_;
   snapshot.drift = totals_.drift;
   if (!exactly_.empty()) snapshot.drift = {{scanner::DriftKind::modified, 1}};

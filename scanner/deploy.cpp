@@ -1,10 +1,15 @@
 #include "scanner/deploy.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
+#include "manifests/unique_fd.hpp"
 #include "scanner/compare.hpp"
+#include "scanner/observe.hpp"
 
 namespace driftd::scanner {
 namespace {
@@ -51,12 +56,14 @@ void for_each_below(const ByPath<Finding>& map, const std::string& path, Visit v
   for (auto at = map.lower_bound(prefix); at != map.end() && at->first.starts_with(prefix); ++at) visit(at->second);
 }
 
-/// The root has no scope of its own; its attributes have all been seen.
-bool root_is_as_in(const Manifest& manifest, const Finding& finding) {
-  const Facts wanted = expected_facts(manifest, kRootEntry);
-  const auto agrees = [](const auto& expected, const auto& actual) { return !expected || expected == actual; };
-  return agrees(wanted.mode, finding.actual.mode) && agrees(wanted.owner, finding.actual.owner) &&
-         agrees(wanted.group, finding.actual.group) && wanted.acl == finding.actual.acl;
+/// The root has no scope of its own.
+bool root_is_as_in(const Manifest& manifest, const ScanPlan& plan) {
+  const manifests::UniqueFd root(::open(plan.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto mount = root ? mount_of(root.get()) : std::nullopt;
+  if (!mount) return false;
+  Observed observed;
+  return Observer(*mount, nullptr, {}).observe_directory(root.get(), observed).outcome == Outcome::seen &&
+         !compare(manifest, kRootEntry, observed, plan.accounts);
 }
 
 Scope scope_of(const ByPath<Finding>& findings) {
@@ -67,6 +74,30 @@ Scope scope_of(const ByPath<Finding>& findings) {
   return scope;
 }
 
+/// The path that a file in transit will have: rsync writes `.NAME.XXXXXX` beside NAME, dpkg `NAME.dpkg-new` and keeps
+/// `NAME.dpkg-tmp`, and both rename. Empty for any other name.
+std::string destination_of(std::string_view path) {
+  constexpr std::string_view kDpkg[] = {".dpkg-new", ".dpkg-tmp"};
+  constexpr std::size_t kRsyncSuffix = 7;           // a dot and six random characters
+  const std::size_t name_at = path.rfind('/') + 1;  // npos + 1 is 0
+  const std::string_view name = path.substr(name_at);
+  const std::string directory(path.substr(0, name_at));
+  for (const std::string_view suffix : kDpkg) {
+    if (name.size() > suffix.size() && name.ends_with(suffix)) {
+      return directory + std::string(name.substr(0, name.size() - suffix.size()));
+    }
+  }
+  const bool is_rsync =
+      name.size() > kRsyncSuffix + 1 && name.front() == '.' && name[name.size() - kRsyncSuffix] == '.';
+  return is_rsync ? directory + std::string(name.substr(1, name.size() - kRsyncSuffix - 1)) : std::string();
+}
+
+/// Whether both ask the same of a path, apart from what lies below it. Where they hold digests of different kinds they
+/// may, but nobody can tell.
+bool same_entry(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b) {
+  return a.entry(in_a) == b.entry(in_b);
+}
+
 /// What a scan found against the new release, and what the same paths are against the one before.
 struct Division {
   ByPath<Finding> pending;
@@ -74,90 +105,140 @@ struct Division {
   ByPath<Unverified> unverified;
 };
 
-Division divide(std::vector<Finding> findings, const ScanPlan& plan, ScanResult before) {
-  const Manifest& next = plan.manifest->manifest();
-  const Manifest& previous = plan.previous->manifest();
-  const auto differs_from_previous = by_path(std::move(before.findings));
-  const auto unverified = by_path(std::move(before.unverified));
-  Division division;
-  for (Finding& finding : findings) {
-    const std::string path = finding.path;
-    bool is_pending = false;
-    if (path == kRootPath) {
-      is_pending = root_is_as_in(previous, finding);
-    } else if (finding.kind == DriftKind::missing) {
-      const auto entry = previous.find(path);
-      is_pending = !entry || previous.optional(*entry);
-    } else if (const Unverified* one = at_or_above(unverified, path)) {
-      division.unverified.insert_or_assign(path, Unverified{path, one->reason, one->error, finding.below});
-      continue;
-    } else {
-      is_pending = at_or_above(differs_from_previous, path) == nullptr;
-      if (is_pending) {
-        // What neither release has may be gone already.
-        for_each_below(differs_from_previous, path, [&](const Finding& below) {
-          const bool is_gone_in_both = below.kind == DriftKind::missing && !next.find(below.path);
-          if (!is_gone_in_both) division.drift.insert_or_assign(below.path, below);
-        });
-      }
-    }
-    (is_pending ? division.pending : division.drift).insert_or_assign(path, std::move(finding));
-  }
-  return division;
+template <class Item>
+void replace_in(const Scope& scope, ByPath<Item>& all, ByPath<Item> part) {
+  std::erase_if(all, [&](const auto& one) { return scope.covers(one.first); });
+  for (auto& [path, item] : part) all.insert_or_assign(path, std::move(item));
 }
 
-void count(const ScanResult& from, ScanResult& into) {
+/// One pair of looks at some paths, the first of which has been made.
+class Divider {
+ public:
+  explicit Divider(const ScanPlan& plan)
+      : plan_(plan), next_(plan.manifest->manifest()), previous_(plan.previous->manifest()) {}
+
+  Division divide(std::vector<Finding> findings, ScanResult before) {
+    before_ = by_path(std::move(before.findings));
+    const auto unverified = by_path(std::move(before.unverified));
+    for (Finding& finding : findings) {
+      const std::string path = finding.path;
+      const bool is_there = path != kRootPath && finding.kind != DriftKind::missing;
+      if (const Unverified* one = is_there ? at_or_above(unverified, path) : nullptr) {
+        division_.unverified.insert_or_assign(path, Unverified{path, one->reason, one->error, finding.below});
+        continue;
+      }
+      (is_pending(finding) ? division_.pending : division_.drift).insert_or_assign(path, std::move(finding));
+    }
+    return std::move(division_);
+  }
+
+ private:
+  bool is_pending(const Finding& finding) {
+    if (finding.path == kRootPath) return root_is_as_in(previous_, plan_);
+    if (finding.kind == DriftKind::missing) return may_be_missing(finding.path);
+    if (at_or_above(before_, finding.path) != nullptr) return is_in_transit(finding);
+    // What neither release has may be gone already.
+    for_each_below(before_, finding.path, [&](const Finding& below) {
+      const bool is_gone_in_both = below.kind == DriftKind::missing && !next_.find(below.path);
+      if (!is_gone_in_both && !is_in_transit(below)) division_.drift.insert_or_assign(below.path, below);
+    });
+    return true;
+  }
+
+  /// The release before may be without it, or have something else there that has to go first.
+  bool may_be_missing(const std::string& path) const {
+    const auto before = previous_.find(path);
+    if (!before || previous_.optional(*before)) return true;
+    const auto after = next_.find(path);
+    return after && next_.type(*after) != previous_.type(*before);
+  }
+
+  /// A file that a deploy tool is writing, to be renamed to a path that this deploy changes.
+  bool is_in_transit(const Finding& finding) const {
+    constexpr std::uint32_t kPrivilege = 06000;
+    const Facts& actual = finding.actual;
+    const bool is_harmless =
+        actual.type == FileType::file && !actual.capability && (actual.mode.value_or(kPrivilege) & kPrivilege) == 0;
+    if (finding.kind != DriftKind::added || !is_harmless) return false;
+    const std::string destination = destination_of(finding.path);
+    const auto after = next_.find(destination);
+    if (destination.empty() || !after || next_.type(*after) != manifests::EntryType::file) return false;
+    const auto before = previous_.find(destination);
+    return !before || !same_entry(previous_, *before, next_, *after);
+  }
+
+  const ScanPlan& plan_;
+  const Manifest& next_;
+  const Manifest& previous_;
+  ByPath<Finding> before_;
+  Division division_;
+};
+
+bool same_paths(const ByPath<Finding>& a, const ByPath<Finding>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& one, const auto& other) { return one.first == other.first; });
+}
+
+void add_counts(const ScanResult& from, ScanResult& into) {
   into.hashed_files += from.hashed_files;
   into.hashed_bytes += from.hashed_bytes;
+}
+
+/// The second look of a pair: the paths that differ from the new release and are there, against the one before.
+Result<ScanResult> look_at_previous(const ScanPlan& plan, const std::vector<Finding>& findings,
+                                    const ScanOptions& options, const std::stop_token& stop) {
+  Scope scope;
+  for (const Finding& finding : findings) {
+    const auto path = RelPath::parse(finding.path);
+    if (path && finding.kind != DriftKind::missing) scope.add(*path);
+  }
+  if (scope.empty()) return ScanResult{};
+  ScanPlan before = plan;
+  before.report_additions = true;  // what is looked at here is in one of the releases, or wanted to be known
+  return scan_against(plan.previous->manifest(), before, scope, options, stop);
 }
 
 }  // namespace
 
 Result<void> set_pending_apart(const ScanPlan& plan, const ScanOptions& options, const std::stop_token& stop,
                                ScanResult& result) {
-  Scope scope;
-  for (const Finding& finding : result.findings) {
-    const auto path = RelPath::parse(finding.path);
-    if (path && finding.kind != DriftKind::missing) scope.add(*path);
-  }
-  ScanResult before;
-  if (!scope.empty()) {
-    auto looked = scan_against(plan.previous->manifest(), plan, scope, options, stop);
-    if (!looked) return looked.error();
-    before = std::move(*looked);
-    count(before, result);
-  }
-  Division division = divide(std::exchange(result.findings, {}), plan, std::move(before));
+  // A path that is replaced between the two looks of a pair matches neither release. So what seems to is looked at
+  // again, as a pair, until twice the same paths do; the last look at a path is what counts.
+  constexpr int kMostPairs = 4;
+  Division all;
+  all.unverified = by_path(std::exchange(result.unverified, {}));
+  std::vector<Finding> findings = std::exchange(result.findings, {});
+  ByPath<Finding> drift_before;
+  for (int pair = 1;; ++pair) {
+    auto before = look_at_previous(plan, findings, options, stop);
+    if (!before) return before.error();
+    add_counts(*before, result);
+    Division part = Divider(plan).divide(std::move(findings), std::move(*before));
+    const Scope doubtful = scope_of(part.drift);
+    const bool is_settled =
+        doubtful.empty() || (pair > 1 && same_paths(part.drift, drift_before)) || pair == kMostPairs;
+    drift_before = part.drift;
+    for (auto& [path, finding] : part.pending) all.pending.insert_or_assign(path, std::move(finding));
+    for (auto& [path, finding] : part.drift) all.drift.insert_or_assign(path, std::move(finding));
+    for (auto& [path, one] : part.unverified) all.unverified.insert_or_assign(path, std::move(one));
+    if (is_settled) break;
 
-  // A file that was replaced between the two looks matched neither: the first came too early, the second too late.
-  if (const Scope doubtful = scope_of(division.drift); !doubtful.empty()) {
     auto again = scan_against(plan.manifest->manifest(), plan, doubtful, options, stop);
     if (!again) return again.error();
-    count(*again, result);
-    const auto still = by_path(std::move(again->findings));
-    const auto unsure = by_path(std::move(again->unverified));
-    std::erase_if(division.drift, [&](const auto& one) {
-      if (one.first == kRootPath || at_or_above(still, one.first) != nullptr) return false;
-      if (const Unverified* lost = at_or_above(unsure, one.first)) {
-        division.unverified.insert_or_assign(one.first, Unverified{one.first, lost->reason, lost->error, 0});
-      }
-      return true;
-    });
+    add_counts(*again, result);
+    result.scope.add_all(again->scope);
+    replace_in(again->scope, all.pending, {});
+    replace_in(again->scope, all.drift, {});
+    replace_in(again->scope, all.unverified, by_path(std::move(again->unverified)));
+    findings = std::move(again->findings);
   }
-  result.findings = values(std::move(division.drift));
-  result.pending = values(std::move(division.pending));
-  for (Unverified& one : result.unverified) division.unverified.insert_or_assign(one.path, std::move(one));
-  result.unverified = values(std::move(division.unverified));
+  result.findings = values(std::move(all.drift));
+  result.pending = values(std::move(all.pending));
+  result.unverified = values(std::move(all.unverified));
   return {};
 }
 
 namespace {
-
-/// Whether both ask the same of a path, apart from what lies below it. Where they hold digests of different kinds they
-/// may, but nobody can tell.
-bool same_entry(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b) {
-  return a.entry(in_a) == b.entry(in_b);
-}
 
 /// Walks both manifests side by side, as deep as both have the directory.
 void compare_children(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b, Scope& scope) {

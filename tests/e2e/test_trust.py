@@ -87,7 +87,8 @@ class TestReplay:
     def test_equivocation(self, site: Site, at_v2: Tree) -> None:
         write_files(at_v2.root, {"new.py": "pass\n"})
         site.release(at_v2, release="v2", sequence=2)
-        assert "with other bytes" in site.check().expect(COULD_NOT_JUDGE).err
+        found = check(site)
+        assert "with other bytes" in found.result.err and found.kinds == {"new.py": "added"}, str(found.result)
         with Daemon(site) as daemon:
             wait_for_problem(daemon.wait_ready(), "equivocation")
             assert daemon.metrics().verdict("app") == "drift"
@@ -113,6 +114,15 @@ class TestReplay:
             for _ in range(3):
                 site.check().expect(CLEAN)
         assert state_of(site) == before
+
+
+    def test_check_finds_drift_from_the_last_good_one(self, site: Site, at_v2: Tree) -> None:
+        """Drift beats unknown: what lies on disk is refused, what is in force still says what should be there."""
+        site.release(at_v2, release="v1", sequence=1)
+        write_files(at_v2.root, {"app.py": "edited\n"})
+        result = site.check().expect(DRIFT)
+        assert "app.py" in result.out and "sequence 1 is older than 2" in result.err, str(result)
+        assert check(site).kinds == {"app.py": "modified"}
 
 
 class TestReset:
@@ -157,6 +167,9 @@ class TestState:
         assert "replay not checked" in site.check().expect(DRIFT).out
         said = trust_reset(site, "--tree", "app", "--reason", "the disk was full").expect(0)
         assert "put aside" in said.err
+        with Daemon(site) as daemon:
+            daemon.wait_ready()
+            assert protection(daemon) == "new"
         with Daemon(site) as daemon:
             daemon.wait_ready()
             assert protection(daemon) == "ok"

@@ -450,13 +450,120 @@ TEST_CASE("expired while in force is stale, not refused, whatever happens to the
 TEST_CASE("a clock that is behind what was signed does not count") {
   if (!may_make_trust_directories()) return;
   Host host;
-  host.publish(with_header(103, [](Header& header) { header.created = Host::kNow; }));
-  CHECK_FALSE(host.decide().clock_suspect);
-  host.now = Host::kNow - 1;
-  CHECK(host.decide().clock_suspect);
-  CHECK(host.restart().clock_suspect);
-  host.publish(with_header(104, [](Header& header) { header.created = Host::kNow + kDay; }));
+  host.publish(with_header(103, [](Header& header) { header.created = Host::kNow - 10; }));
+  CHECK(host.decide().time_floor == Host::kNow - 10);
+  host.now = Host::kNow - 1000;
+  CHECK(host.restart().time_floor == Host::kNow - 10);
+  host.publish(with_header(104, [](Header& header) { header.created = Host::kNow - 10 + kDay; }));
   CHECK_FALSE(host.decide().problem);
+}
+
+TEST_CASE("a manifest from a clock that is a little ahead makes nobody doubt this one") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(with_header(103, [](Header& header) { header.created = Host::kNow + 12; }));
+  CHECK(host.decide().time_floor <= Host::kNow);
+  CHECK(host.restart().time_floor <= Host::kNow);
+}
+
+TEST_CASE("a leaked key cannot move the time") {
+  if (!may_make_trust_directories()) return;
+  const auto& bob = people().bob;
+  Host host;
+  for (std::uint64_t step = 1; step < 6; ++step) {
+    const auto created = Host::kNow + static_cast<std::int64_t>(step) * (kDay - 400);
+    host.publish(with_header(103 + step, [&](Header& header) { header.created = created; }), {&bob});
+    host.decide();
+  }
+  host.revoke(bob.public_key());
+  host.publish(with_header(200, [](Header& header) { header.expires = Host::kNow + 2 * kDay; }));
+  CHECK_FALSE(host.decide().problem);
+  CHECK_FALSE(host.restart().problem);
+}
+
+TEST_CASE("nothing of a release whose keys are revoked is excused in a deploy") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(103), {&people().bob});
+  host.decide();
+  SUBCASE("revoked before") {
+    host.revoke(people().bob.public_key());
+    host.publish(production_release(104));
+    CHECK_FALSE(host.decide().previous);
+  }
+  SUBCASE("revoked in its midst") {
+    host.publish(production_release(104));
+    CHECK(host.decide().previous);
+    host.revoke(people().bob.public_key());
+    CHECK_FALSE(host.decide().previous);
+  }
+  CHECK_FALSE(host.restart().previous);
+  CHECK(host.standing.manifest->header().sequence == 104);
+}
+
+TEST_CASE("the same content under another name goes on with the deploy that is under way") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(102));
+  host.decide();
+  host.publish(text_of({{"app", file_entry("new")}}, production(103)));
+  host.decide();
+  host.publish(text_of({{"app", file_entry("new")}}, production(110)));
+  REQUIRE(host.decide().previous);
+  CHECK(host.standing.previous->header().sequence == 102);
+  host.restart();
+  REQUIRE(host.standing.previous);
+  CHECK(host.standing.previous->header().sequence == 102);
+}
+
+TEST_CASE("protection that was lost is back when something has been written, not before") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(102));
+  host.decide();
+  host.files.rename("state/manifests", "state/elsewhere");
+  host.files.file("state/manifests", "in the way");
+  host.publish(production_release(103));
+  CHECK(host.decide().forgetful);
+  CHECK(host.decide().forgetful);
+  CHECK(host.standing.manifest->header().sequence == 103);
+  host.publish(production_release(102));
+  CHECK(host.decide().problem->code == ErrorCode::replay);
+  host.publish(production_release(103));
+  host.files.remove("state/manifests");
+  CHECK_FALSE(host.decide().forgetful);
+  host.publish(production_release(102));
+  CHECK(host.restart().problem->code == ErrorCode::replay);
+}
+
+TEST_CASE("a reset that finds nothing to take leaves what is in force guarded") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(103));
+  host.decide();
+  host.publish_with(production_release(104), {"garbage"});
+  CHECK(host.decide().problem);
+  {
+    auto tool = driftd::test::must(StateStore::open_for_repair(host.files.at("state")));
+    driftd::test::must(tool.reset_trust("app", "a slip", Host::kNow));
+  }
+  SUBCASE("while running") { host.decide(); }
+  SUBCASE("before a restart") { host.restart(); }
+  CHECK(host.standing.manifest->header().sequence == 103);
+  CHECK_FALSE(host.standing.forgetful);
+  host.publish(production_release(102));
+  CHECK(host.restart().problem->code == ErrorCode::replay);
+}
+
+TEST_CASE("that a tree starts from nothing is told as long as the process lives") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(103));
+  CHECK(host.decide().is_first);
+  CHECK(host.decide().is_first);
+  CHECK_FALSE(host.restart().is_first);
+  host.tree.name = "renamed";
+  CHECK(host.restart().is_first);
 }
 
 TEST_CASE("a further signature is no deploy, and is remembered") {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -47,7 +48,7 @@ Signed signed_release(std::uint64_t sequence, const Signers& signers = {&people(
 
 void accept(StateStore& store, const Signed& one, std::int64_t now = kNow,
             const std::optional<Transition>& transition = {}, const std::string& tree = "app") {
-  must(store.accept(tree, one.bytes, one.manifest, now, transition));
+  must(store.accept(tree, one.bytes, one.manifest, {now, now}, transition));
 }
 
 /// Every file of a directory, with its content.
@@ -236,6 +237,66 @@ TEST_CASE("a reset forgets the ratchet, keeps the rest, and is remembered") {
   CHECK(record.last_reset->at == kNow + 1);
   CHECK(record.last_reset->reason == "v8 was signed by mistake");
   CHECK(must(store.read("other", "myapp")).ratchet.vouched().size() == 1);
+}
+
+TEST_CASE("a repair leaves alone what is merely busy or out of reach") {
+  TempTree home;
+  const std::string directory = home.at("state");
+  {
+    StateStore store = StateStore::open(directory);
+    accept(store, signed_release(9));
+  }
+  const auto before = contents(directory);
+  {
+    namespace sqlite = driftd::daemon::sqlite;
+    auto other = must(sqlite::Database::open(directory + "/state.db", sqlite::Access::write));
+    must(other.execute("BEGIN EXCLUSIVE"));
+    CHECK_FALSE(StateStore::open_for_repair(directory).has_value());
+  }
+  home.mode("state", 0777);
+  CHECK_FALSE(StateStore::open_for_repair(directory).has_value());
+  home.mode("state", 0755);
+  CHECK((contents(directory) == before));
+  CHECK(must(must(StateStore::open_for_repair(directory)).read("app", "myapp")).kept.size() == 1);
+}
+
+TEST_CASE("every signature is kept, whoever made it and however often") {
+  TempTree home;
+  StateStore store = StateStore::open(home.at("state"));
+  const auto good = signed_release(5, {&people().alice, &people().bob});
+  SignedBytes bytes = good.bytes;
+  bytes.signatures.insert(bytes.signatures.begin(), people().bob.sign("something else", "stale"));
+  bytes.signatures.push_back("no signature at all");
+  must(store.accept("app", bytes, good.manifest, {kNow, kNow}, {}));
+  const auto kept = must(store.read_kept("app", good.manifest.identity(), kLimit));
+  CHECK(std::set(kept.signatures.begin(), kept.signatures.end()) ==
+        std::set(bytes.signatures.begin(), bytes.signatures.end()));
+  CHECK(VerifiedManifest::verify(kept, {public_keys({&people().alice, &people().bob}), {}, 2}).has_value());
+}
+
+TEST_CASE("the time floor follows what was signed, but never runs ahead of the clock") {
+  TempTree home;
+  StateStore store = StateStore::open(home.at("state"));
+  const auto one = signed_release(1);
+  const std::int64_t created = one.manifest.header().created;
+  must(store.accept("app", one.bytes, one.manifest, {created - 100, created - 100}, {}));
+  CHECK(must(store.time_floor()) == created - 100);
+  must(store.accept("app", one.bytes, one.manifest, {created + 100, created + 100}, {}));
+  CHECK(must(store.time_floor()) == created);
+}
+
+TEST_CASE("a database that was taken away or replaced is not gone on with") {
+  TempTree home;
+  StateStore store = StateStore::open(home.at("state"));
+  accept(store, signed_release(9));
+  const auto version = store.version();
+  SUBCASE("removed") { home.remove("state/state.db"); }
+  SUBCASE("replaced") {
+    home.remove("state");
+    StateStore other = StateStore::open(home.at("state"));
+  }
+  CHECK(store.version() != version);
+  CHECK_FALSE(store.read("app", "myapp").has_value());
 }
 
 TEST_CASE("a repair puts what is damaged aside, and nothing else") {

@@ -335,6 +335,19 @@ TEST_CASE("the end of a deploy is not undone by a decision that has not heard of
   CHECK_FALSE(look(state).deploy_in_progress);
 }
 
+TEST_CASE("what was signed decides where the clock is behind it") {
+  auto header = header_of();
+  header.expires = kNow + 100;
+  TreeState state(config());
+  Standing standing;
+  standing.manifest = make_release({}, header);
+  standing.time_floor = kNow + 200;
+  state.take(standing, kNow, kBoot);
+  CHECK(look(state).clock_suspect);
+  CHECK(look(state).manifest->expired);
+  CHECK_FALSE(state.snapshot(kNow + 200, kBoot).clock_suspect);
+}
+
 TEST_CASE("a tree that is another release as a whole is one finding until something changes") {
   TreeState state(config());
   take(state, release(2));
@@ -373,7 +386,7 @@ TEST_CASE("a failed scan makes the tree unknown until one succeeds; drift that i
   scan_whole(state, {});
   state.full_scan_started();
   state.full_scan_failed("the root is gone");
-  CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
+  CHECK(look(state).unknown == Reasons{UnknownReason::scanning, UnknownReason::unverified});
   CHECK(look(state).full.failed == 1);
   CHECK(look(state).full.done == 1);
   CHECK(state.scan_failure() == "the root is gone");

@@ -1,9 +1,12 @@
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -143,6 +146,22 @@ TEST_CASE("what matches neither release is drift, wherever it lies") {
        [](const TempTree& tree) { tree.file("was_file", "F"); },
        {"type was_file +1"}},
       {"world-writable", [](const TempTree& tree) { tree.mode("app.py", 0666); }, {"modified app.py"}},
+      {"a world-writable root", [](const TempTree& tree) { tree.mode(".", 0777); }, {"metadata ."}},
+      {"rsync's file in transit", [](const TempTree& tree) { tree.file(".app.py.a1B2c3", "tw"); }, {}},
+      {"and in a new directory", [](const TempTree& tree) { tree.dir("fresh"), tree.file("fresh/.c.a1B2c3", ""); }, {}},
+      {"dpkg's file in transit", [](const TempTree& tree) { tree.file("bin/run.dpkg-new", "ru"); }, {}},
+      {"such a name for what stays",
+       [](const TempTree& tree) { tree.file("same.py.dpkg-new", ""); },
+       {"added same.py.dpkg-new"}},
+      {"such a name for nothing", [](const TempTree& tree) { tree.file(".x.py.a1B2c3", ""); }, {"added .x.py.a1B2c3"}},
+      {"a setuid file in transit",
+       [](const TempTree& tree) { tree.file("bin/run.dpkg-new", "", 04755); },
+       {"added bin/run.dpkg-new"}},
+      {"a directory in transit",
+       [](const TempTree& tree) { tree.dir("bin/run.dpkg-new"); },
+       {"added bin/run.dpkg-new"}},
+      {"a directory that makes room for a file", [](const TempTree& tree) { tree.remove("was_dir"); }, {}},
+      {"a file that makes room for a directory", [](const TempTree& tree) { tree.remove("was_file"); }, {}},
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
@@ -174,6 +193,46 @@ TEST_CASE("the root itself may be pending") {
   CHECK(result.findings.empty());
   plan.previous = with_root_mode(0700, 1);
   CHECK(paths_of(must(driftd::scanner::scan(plan, Scope::whole(), {}, {})).findings) == Lines{"."});
+}
+
+TEST_CASE("a directory that comes and goes hides nothing of what is in it") {
+  TempTree tree;
+  TempTree outside;
+  Model before = kAfter;
+  before["app.py"] = "one";
+  before["fresh/c"] = "old c";
+  put_all(tree, kAfter);
+  tree.file("fresh/d", "by hand");
+  std::atomic<bool> done = false;
+  std::thread mover([&] {
+    const std::string here = tree.at("fresh");
+    const std::string there = outside.at("fresh");
+    while (!done) {
+      if (::rename(here.c_str(), there.c_str()) == 0) (void)!::rename(there.c_str(), here.c_str());
+    }
+  });
+  std::size_t clean = 0;
+  for (int round = 0; round < 300; ++round) {
+    const ScanResult result = scan_between(tree, before, kAfter);
+    if (result.findings.empty() && result.unverified.empty()) ++clean;
+  }
+  done = true;
+  mover.join();
+  CHECK(clean == 0);
+}
+
+TEST_CASE("where additions are nobody's business, what the new release adds is looked at all the same") {
+  TempTree tree;
+  put_all(tree, kBefore);
+  tree.file("new.py", "tampered");
+  Model after = kAfter;
+  after["new.py"] = "as released";
+  ScanPlan plan;
+  plan.manifest = release_of(after, 2);
+  plan.previous = release_of(kBefore, 1);
+  plan.root = tree.path();
+  plan.report_additions = false;
+  CHECK(lines_of(must(driftd::scanner::scan(plan, Scope::whole(), {}, {}))) == Lines{"modified new.py"});
 }
 
 TEST_CASE("the paths at which two releases differ") {
