@@ -104,7 +104,8 @@ std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
   }
   for (const Problem& problem : tree.problems) line += fmt::format("  {}: {}", problem.what, problem.reason);
   if (tree.manifest && is_expired(tree.manifest->header(), std::max(now, tree.trusted_now))) {
-    line += "  " + paint("EXPIRED", "1;33", colour) + " " + ago(std::max(now, tree.trusted_now) - *tree.manifest->header().expires);
+    line += "  " + paint("EXPIRED", "1;33", colour) + " " +
+            ago(std::max(now, tree.trusted_now) - *tree.manifest->header().expires);
   }
   return line + "\n";
 }

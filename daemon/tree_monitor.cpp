@@ -8,10 +8,9 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/fingerprint.hpp"
-#include "daemon/report.hpp"
 #include "daemon/tree_loader.hpp"
+#include "daemon/tree_log.hpp"
 #include "manifests/escape.hpp"
-#include "manifests/utc_time.hpp"
 #include "manifests/version.hpp"
 
 namespace driftd::daemon {
@@ -31,7 +30,6 @@ constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
-constexpr std::size_t kMostLogged = 20;
 
 /// Ten per cent either way, so that a fleet does not scan in step.
 std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
@@ -61,16 +59,6 @@ Result<ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Sc
   } catch (const std::exception& exception) {
     return manifests::Error{manifests::ErrorCode::io, exception.what()};
   }
-}
-
-/// A path that a new release changed, and that agrees with it now, was deployed rather than put right.
-bool was_deployed(const Standing& standing, const std::string& path) {
-  if (!standing.previous) return false;
-  const auto entry = [&path](const ManifestPointer& manifest) -> std::optional<manifests::Entry> {
-    const auto at = manifest->manifest().find(path == "." ? std::string_view() : std::string_view(path));
-    return at ? std::optional(manifest->manifest().entry(*at)) : std::nullopt;
-  };
-  return entry(standing.previous) != entry(standing.manifest);
 }
 
 }  // namespace
@@ -185,7 +173,7 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   if (may_heal_by_itself(loaded.standing)) load_again_at_ = Clock::now() + kLookAgain;
   const Standing before = state_.standing();
   const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
-  tell_news(news, before);
+  log_standing(state_.config().name, before, state_.standing(), news);
   if (root_moved) state_.root_changed();
   if (news == TreeState::News::new_release || root_moved) {
     ++generation_;
@@ -198,36 +186,6 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
     start_full_scan(Pace::free);
   }
   context_.publish();
-}
-
-void TreeMonitor::tell_news(TreeState::News news, const Standing& before) const {
-  const auto& name = state_.config().name;
-  const Standing& standing = state_.standing();
-  const auto is_news = [](const std::optional<manifests::Error>& error, const std::optional<manifests::Error>& told) {
-    return error && (!told || told->message != error->message);
-  };
-  if (is_news(standing.forgetful, before.forgetful)) {
-    spdlog::error("{}: rollback protection is lost: {}", name, standing.forgetful->message);
-  }
-  if (is_news(standing.problem, before.problem)) {
-    spdlog::error("{}: manifest refused: {}", name, standing.problem->message);
-  }
-  const bool was_reset =
-      standing.trust_reset && (!before.trust_reset || before.trust_reset->at != standing.trust_reset->at);
-  if (was_reset) {
-    spdlog::warn("{}: trust was reset on {}: {}", name, manifests::format_utc(standing.trust_reset->at),
-                 escape(standing.trust_reset->reason));
-  }
-  if (is_news(standing.distrust, before.distrust)) {
-    spdlog::error("{}: nothing can be called clean: {}", name, standing.distrust->message);
-  }
-  if (news == TreeState::News::new_release) {
-    const auto& header = standing.manifest->header();
-    spdlog::info(
-        "{}: release {} (sequence {}, {} entries) is in force{}", name, escape(header.release), header.sequence,
-        standing.manifest->manifest().size(),
-        standing.previous ? ", a deploy from " + escape(standing.previous->header().release) + " is under way" : "");
-  }
 }
 
 void TreeMonitor::await_deploy_deadline() {
@@ -243,7 +201,7 @@ void TreeMonitor::await_deploy_deadline() {
     spdlog::warn("{}: the deploy of {} is stuck: {} paths are still as {} has them, {} could not be verified",
                  self->state_.config().name, escape(standing.manifest->header().release), drift.pending().size(),
                  escape(standing.previous->header().release), drift.unverified().size());
-    self->log_changes(changes);
+    log_changes(self->state_.config().name, standing, changes);
     self->context_.publish();
     self->finder_->look_later();
   });
@@ -345,7 +303,7 @@ void TreeMonitor::on_full_scan(Scanned scanned) {
     spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, scanned.result->entries,
                  scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                  drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
-    log_changes(changes);
+    log_changes(name, state_.standing(), changes);
     end_deploy_if_done();
     finder_->look_later();
     schedule_full_scan(state_.full_interval());
@@ -419,7 +377,8 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
   rescanning_ = false;
   if (generation == generation_) {
     if (result) {
-      log_changes(state_.rescan_done(*result, wall_clock(), full_scan != 0 && full_scan == full_scan_));
+      const bool is_later = full_scan != 0 && full_scan == full_scan_;
+      log_changes(state_.config().name, state_.standing(), state_.rescan_done(*result, wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();
@@ -429,27 +388,6 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
     }
   }
   if (!pending_.empty()) arm_rescan();
-}
-
-void TreeMonitor::log_changes(const scanner::DriftChanges& changes) const {
-  std::vector<scanner::Finding> resolved;
-  std::vector<scanner::Finding> deployed;
-  for (const scanner::Finding& finding : changes.resolved) {
-    (was_deployed(state_.standing(), finding.path) ? deployed : resolved).push_back(finding);
-  }
-  const auto log = [&](spdlog::level::level_enum level, const char* what,
-                       const std::vector<scanner::Finding>& findings) {
-    for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
-      spdlog::log(level, "{}: drift {}: {} {} {}", state_.config().name, what, to_string(findings[i].kind),
-                  escape(findings[i].path), describe(findings[i]));
-    }
-    if (findings.size() > kMostLogged) {
-      spdlog::log(level, "{}: drift {}: and {} more paths", state_.config().name, what, findings.size() - kMostLogged);
-    }
-  };
-  log(spdlog::level::warn, "opened", changes.opened);
-  log(spdlog::level::info, "resolved", resolved);
-  log(spdlog::level::info, "deployed", deployed);
 }
 
 }  // namespace driftd::daemon

@@ -58,7 +58,6 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void poll();
   void load(std::string fingerprint);
   void on_loaded(Loaded loaded, std::string fingerprint);
-  void tell_news(TreeState::News news, const Standing& before) const;
 
   enum class Pace { free, limited };
   void start_full_scan(Pace pace);
@@ -76,8 +75,6 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// Null where the tree cannot be another release.
   [[nodiscard]] std::unique_ptr<ReleaseFinder::Question> ask_for_release() const;
   void on_other_release(const std::string& release);
-
-  void log_changes(const scanner::DriftChanges& changes) const;
 
   MonitorContext& context_;
   TreeState state_;

@@ -1,0 +1,81 @@
+#include "daemon/tree_log.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/report.hpp"
+#include "manifests/escape.hpp"
+#include "manifests/utc_time.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::escape;
+
+constexpr std::size_t kMostLogged = 20;
+
+/// A path that a new release changed, and that agrees with it now, was deployed rather than put right.
+bool was_deployed(const Standing& standing, const std::string& path) {
+  if (!standing.previous) return false;
+  const auto entry = [&path](const ManifestPointer& manifest) -> std::optional<manifests::Entry> {
+    const auto at = manifest->manifest().find(path == "." ? std::string_view() : std::string_view(path));
+    return at ? std::optional(manifest->manifest().entry(*at)) : std::nullopt;
+  };
+  return entry(standing.previous) != entry(standing.manifest);
+}
+
+}  // namespace
+
+void log_standing(const std::string& name, const Standing& before, const Standing& standing, TreeState::News news) {
+  const auto is_news = [](const std::optional<manifests::Error>& error, const std::optional<manifests::Error>& told) {
+    return error && (!told || told->message != error->message);
+  };
+  if (is_news(standing.forgetful, before.forgetful)) {
+    spdlog::error("{}: rollback protection is lost: {}", name, standing.forgetful->message);
+  }
+  if (is_news(standing.problem, before.problem)) {
+    spdlog::error("{}: manifest refused: {}", name, standing.problem->message);
+  }
+  const bool was_reset =
+      standing.trust_reset && (!before.trust_reset || before.trust_reset->at != standing.trust_reset->at);
+  if (was_reset) {
+    spdlog::warn("{}: trust was reset on {}: {}", name, manifests::format_utc(standing.trust_reset->at),
+                 escape(standing.trust_reset->reason));
+  }
+  if (is_news(standing.distrust, before.distrust)) {
+    spdlog::error("{}: nothing can be called clean: {}", name, standing.distrust->message);
+  }
+  if (news == TreeState::News::new_release) {
+    const auto& header = standing.manifest->header();
+    spdlog::info(
+        "{}: release {} (sequence {}, {} entries) is in force{}", name, escape(header.release), header.sequence,
+        standing.manifest->manifest().size(),
+        standing.previous ? ", a deploy from " + escape(standing.previous->header().release) + " is under way" : "");
+  }
+}
+
+void log_changes(const std::string& name, const Standing& standing, const scanner::DriftChanges& changes) {
+  std::vector<scanner::Finding> resolved;
+  std::vector<scanner::Finding> deployed;
+  for (const scanner::Finding& finding : changes.resolved) {
+    (was_deployed(standing, finding.path) ? deployed : resolved).push_back(finding);
+  }
+  const auto log = [&](spdlog::level::level_enum level, const char* what,
+                       const std::vector<scanner::Finding>& findings) {
+    for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
+      spdlog::log(level, "{}: drift {}: {} {} {}", name, what, to_string(findings[i].kind), escape(findings[i].path),
+                  describe(findings[i]));
+    }
+    if (findings.size() > kMostLogged) {
+      spdlog::log(level, "{}: drift {}: and {} more paths", name, what, findings.size() - kMostLogged);
+    }
+  };
+  log(spdlog::level::warn, "opened", changes.opened);
+  log(spdlog::level::info, "resolved", resolved);
+  log(spdlog::level::info, "deployed", deployed);
+}
+
+}  // namespace driftd::daemon
