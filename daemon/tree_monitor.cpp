@@ -175,7 +175,7 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
   const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
   log_standing(state_.config().name, before, state_.standing(), news);
   if (root_moved) state_.root_changed();
-  if (news == TreeState::News::new_release || root_moved) {
+  if (news != TreeState::News::none || root_moved) {
     ++generation_;
     pending_ = {};
     plan_.reset();

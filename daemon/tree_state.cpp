@@ -38,8 +38,15 @@ TreeState::News TreeState::take(Standing standing, std::int64_t now, BootTime bo
   const bool is_new = standing.manifest != nullptr && (standing_.manifest == nullptr ||
                                                        standing_.manifest->identity() != standing.manifest->identity());
   // A deploy that has been seen to end stays ended, though the store may not have been told yet.
-  if (!is_new) standing.previous = standing_.previous;
+  if (!is_new && standing_.previous == nullptr) standing.previous.reset();
+  // The release before counts no more: what it excused has to be judged without it.
+  const bool is_excuse_gone = !is_new && standing_.previous != nullptr && standing.previous == nullptr;
   standing_ = std::move(standing);
+  if (is_excuse_gone) {
+    complete_ = false;
+    newer_ = {};
+    return News::stricter;
+  }
   if (is_new && standing_.previous != nullptr) {
     // Time may have passed while nothing ran, and a clock may have been set.
     const std::chrono::seconds passed(std::max<std::int64_t>(0, now - standing_.deploy_since));

@@ -23,7 +23,11 @@ class TreeState {
 
   explicit TreeState(TreeConfig config) : config_(std::move(config)) {}
 
-  enum class News { none, new_release };
+  enum class News {
+    none,
+    new_release,
+    stricter,  ///< the release before excuses nothing any more; a full scan has to say what that means
+  };
 
   /// What was decided about the manifest. A new one makes the scans void: what was known goes where the root is
   /// another, and has to be confirmed by a full scan where the tree is changed in place.

@@ -335,6 +335,20 @@ TEST_CASE("the end of a deploy is not undone by a decision that has not heard of
   CHECK_FALSE(look(state).deploy_in_progress);
 }
 
+TEST_CASE("where the release before counts no more, nothing is called clean until all is judged without it") {
+  TreeState state(config());
+  const auto manifest = release(2);
+  take(state, manifest, release(1));
+  scan_pending(state, {"a"});
+  CHECK(take(state, manifest) == News::stricter);
+  CHECK(look(state).verdict() == Verdict::unknown);
+  CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
+  scan_whole(state, {"a"});
+  CHECK(look(state).verdict() == Verdict::drift);
+  CHECK(take(state, manifest, release(1)) == News::none);
+  CHECK_FALSE(look(state).deploy_in_progress);
+}
+
 TEST_CASE("what was signed decides where the clock is behind it") {
   auto header = header_of();
   header.expires = kNow + 100;
