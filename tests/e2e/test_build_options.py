@@ -267,6 +267,23 @@ def test_an_empty_source_is_not_the_working_directory(workdir: Path) -> None:
     refused(manifest_tool(*IDENTITY, "-o", "", workdir), USAGE, "--output")
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["keygen", "--no-password", "-s", "", "-p", "x"], "--secret-key"),
+        (["keygen", "--password-env", "", "-s", "x", "-p", "y"], "--password-env"),
+        (["sign", "--key-env", "", "x"], "--key-env"),
+        (["sign", "-s", "x", ""], "FILE"),
+        (["verify", "-p", "", "x"], "--public-key"),
+        (["import", "--format", "mtree", *IDENTITY[1:], ""], "FILE"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_an_empty_value_is_no_value_elsewhere_either(words: list[str], named: str, workdir: Path) -> None:
+    refused(manifest_tool(*words, cwd=workdir), USAGE, named, "the value is empty")
+    assert not list(workdir.iterdir())
+
+
 def test_a_bad_rule_is_found_in_its_file(workdir: Path) -> None:
     tree = small_application(workdir / "tree")
     rules = workdir / "rules"

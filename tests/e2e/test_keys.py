@@ -1,6 +1,7 @@
 """Keys and passwords: where they may come from, what is refused, and that none of them is ever shown."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_file_that_cannot_be_read_is_named_once(manifest: Path, workdir: Path)
     ],
     ids=["whole", "no final line end", "CR LF", "CR LF, no final one", "base64 alone", "base64 LF", "base64 CR LF"],
 )
-def test_a_key_in_a_variable(form: "type[str]", manifest: Path, keys: Keys) -> None:
+def test_a_key_in_a_variable(form: Callable[[str], str], manifest: Path, keys: Keys) -> None:
     env = environment(KEY=form(keys.secret.read_text()))
     manifest_tool("sign", "--key-env", "KEY", manifest, env=env).expect(CLEAN)
     manifest_tool("verify", "-p", keys.public, manifest).expect(CLEAN)
@@ -117,7 +118,7 @@ def test_a_file_is_taken_as_it_must_be(manifest: Path, keys: Keys) -> None:
 # ---- a password at the prompt
 
 
-def on_terminal(workdir: Path, *answers: bytes) -> "tuple[int, str]":
+def on_terminal(workdir: Path, *answers: bytes) -> tuple[int, str]:
     command = [MANIFEST_TOOL, "keygen", "-s", workdir / "new.key", "-p", workdir / "new.pub"]
     session = type_at_prompts(command, answers)
     assert session.echoes, f"the terminal is left without echo\n{session.shown}"

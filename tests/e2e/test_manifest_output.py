@@ -187,7 +187,8 @@ def test_only_a_manifest_is_replaced(tree: Path, workdir: Path) -> None:
         assert other.read_text() == "precious\n"
         for content in ("", "#mtree v2.0\nwhatever\n"):
             (workdir / "out").write_text(content)
-            manifest_tool(*command, workdir / "out").expect(CLEAN)
+            written = manifest_tool(*command, workdir / "out").expect(CLEAN)
+            assert ("files that may be executable or not: 1\n" in written.err) == (command is imported)
     assert "is what the manifest is made from" in manifest_tool(*imported, list_of_digests).expect(USAGE).err
 
 
