@@ -83,6 +83,7 @@ Result<Glob> Glob::parse(std::string_view text) {
   if (text.size() > kMaxGlob) return refuse(text.substr(0, 40), "longer than 1024 bytes");
   // A rule is a header line: a line end in it would start another header.
   if (!is_printable_ascii(text)) return refuse(text, "not printable ASCII; write any other byte as \\ooo in octal");
+  if (text.ends_with('/')) return refuse(text, "no final slash; all below a directory is var/cache/**");
   Glob glob;
   glob.text_ = text;
   bool any_literal = false;

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "manifests/escape.hpp"
 #include "manifests/tool/archive_source.hpp"
@@ -25,6 +27,14 @@ std::string output_within_source(const BuildOptions& options) {
   return error || relative.empty() || *relative.begin() == ".." ? std::string() : relative.string();
 }
 
+/// All files that are read as a whole.
+std::vector<std::string> inputs_of(const BuildOptions& options) {
+  std::vector<std::string> inputs = options.header.mutable_files;
+  inputs.push_back(options.source);
+  if (!options.header.artifact.empty()) inputs.push_back(options.header.artifact);
+  return inputs;
+}
+
 /// The source, open where it is an archive.
 Result<std::optional<ArchiveFile>> open_source(const std::string& source) {
   std::error_code error;
@@ -42,7 +52,8 @@ Result<void> read_source(const BuildOptions& options, const std::optional<Archiv
     read = read_archive(*archive, tree, progress);
   } else {
     const unsigned threads = options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-    read = read_directory(options.source, output_within_source(options), threads, tree, progress);
+    read = read_directory(options.source, {output_within_source(options), options.output.empty()}, threads, tree,
+                          progress);
   }
   if (!read) return with_context(name, read.error());
   return {};
@@ -61,6 +72,7 @@ Result<Manifest> make_manifest(Header header, const ReleaseEntries& entries) {
 Result<void> build(const BuildOptions& options) {
   auto header = make_header(options.header);
   if (!header) return header.error();
+  if (auto free = require_manifest_output(options.output, inputs_of(options)); !free) return free;
   const auto archive = open_source(options.source);
   if (!archive) return archive.error();
   SourceDefaults defaults;
@@ -86,9 +98,9 @@ Result<void> build(const BuildOptions& options) {
       {options.source,
        {{"paths of the source that mutable rules leave out", notes.left_to_mutable},
         {"files and links that --strip-components leaves out", notes.stripped},
-        {"warning: paths that are world-writable or setgid in the source, which is drift on a host unless --mode exact "
-         "records it",
-         notes.too_open}}});
+        {"warning: paths that are world-writable or setgid or have an ACL in the source, which is drift on a host "
+         "unless --mode exact records it",
+         notes.too_open.count, notes.too_open.first}}});
 }
 
 }  // namespace driftd::manifests::tool

@@ -1,6 +1,8 @@
 #include "manifests/tool/directory_source.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -48,13 +50,17 @@ std::string directory_of(const std::string& path) {
 
 class DirectoryReader {
  public:
-  DirectoryReader(int root, std::uint64_t mount, const SourceRules& rules, const std::string& own_manifest,
+  DirectoryReader(int root, std::uint64_t mount, const SourceRules& rules, const ManifestPlace& manifest,
                   Progress& progress)
-      : root_(root), mount_(mount), rules_(rules), own_manifest_(own_manifest), progress_(progress) {}
+      : root_(root), mount_(mount), rules_(rules), own_manifest_(manifest.below), progress_(progress) {
+    struct stat out {};
+    if (manifest.is_stdout && ::fstat(STDOUT_FILENO, &out) == 0 && S_ISREG(out.st_mode)) standard_output_ = out;
+  }
 
   Result<std::vector<SourceItem>> read(unsigned threads) {
     scanner::Observer observer(mount_, nullptr, {});
     if (auto walked = walk(".", Below::wanted, observer); !walked) return walked.error();
+    progress_.expect_bytes(bytes_to_hash_);
     if (auto hashed = hash_all(threads); !hashed) return hashed.error();
     return std::move(items_);
   }
@@ -103,13 +109,31 @@ class DirectoryReader {
     if (observed.type == FileType::directory) {
       // Nothing below a directory with a rule LITERAL/** is of interest, whatever it is called.
       const bool is_closed = interest == Interest::attributes && interest_in(rules_, path + "/x") == Interest::none;
-      return walk(path, is_closed ? Below::unwanted : Below::wanted, observer);
+      if (!is_closed) return walk(path, Below::wanted, observer);
+      if (may_stay_unopened(directory, name))
+        return items_.push_back({path, std::move(observed), {}, {}}), Result<void>{};
+      return walk(path, Below::unwanted, observer);
+    }
+    if (interest == Interest::content && is_standard_output(directory, name)) {
+      return Error{ErrorCode::usage, escape(path) + ": standard output is a file inside the source: use -o"};
     }
     if (observed.type == FileType::file && interest == Interest::content) {
       to_hash_[directory_of(path)].push_back(items_.size());
+      bytes_to_hash_ += observed.size;
     }
     items_.push_back({path, std::move(observed), {}, {}});
     return {};
+  }
+
+  /// What cannot be read and need not be, since nothing below is listed. An ACL is seen by opening alone.
+  [[nodiscard]] bool may_stay_unopened(int directory, const std::string& name) const {
+    return rules_.mode != ModePolicy::exact && ::faccessat(directory, name.c_str(), R_OK, AT_EACCESS) != 0;
+  }
+
+  [[nodiscard]] bool is_standard_output(int directory, const std::string& name) const {
+    struct stat seen {};
+    return standard_output_ && ::fstatat(directory, name.c_str(), &seen, AT_SYMLINK_NOFOLLOW) == 0 &&
+           seen.st_dev == standard_output_->st_dev && seen.st_ino == standard_output_->st_ino;
   }
 
   /// Directories are shared out among threads; each is opened once.
@@ -164,16 +188,18 @@ class DirectoryReader {
 
   int root_;
   std::uint64_t mount_;
+  std::optional<struct stat> standard_output_;  ///< a file that is being written
   const SourceRules& rules_;
   const std::string& own_manifest_;
   Progress& progress_;
   std::vector<SourceItem> items_;
   std::map<std::string, std::vector<std::size_t>> to_hash_;  ///< by directory
+  std::uint64_t bytes_to_hash_ = 0;
 };
 
 }  // namespace
 
-Result<void> read_directory(const std::string& directory, const std::string& own_manifest, unsigned threads,
+Result<void> read_directory(const std::string& directory, const ManifestPlace& manifest, unsigned threads,
                             ReleaseTree& tree, Progress& progress) {
   const UniqueFd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return system_error(directory, errno);
@@ -181,7 +207,7 @@ Result<void> read_directory(const std::string& directory, const std::string& own
   if (!mount) return system_error(directory, errno);
   const auto accounts = scanner::Accounts::load();
   if (!accounts) return accounts.error();
-  auto items = DirectoryReader(root.get(), *mount, tree.rules(), own_manifest, progress).read(threads);
+  auto items = DirectoryReader(root.get(), *mount, tree.rules(), manifest, progress).read(threads);
   if (!items) return items.error();
   for (SourceItem& item : *items) {
     item.uname = accounts->user(item.seen.uid);

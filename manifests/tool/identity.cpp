@@ -7,13 +7,17 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "manifests/digest.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
 #include "manifests/tool/byte_stream.hpp"
+#include "manifests/tool/text_lines.hpp"
 #include "manifests/unique_fd.hpp"
+#include "manifests/utc_time.hpp"
 
 namespace driftd::manifests::tool {
 namespace {
@@ -42,8 +46,9 @@ Result<std::uint64_t> parse_sequence(const std::string& text) {
   if (text == "now") return static_cast<std::uint64_t>(clock_time());
   std::uint64_t sequence = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sequence);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return usage("--sequence '" + escape(text) + "': must be a number, or 'now' for the time in seconds");
+  if (error != std::errc() || std::to_string(sequence) != text) {
+    return usage("--sequence '" + escape(text) +
+                 "': must be a number without leading zeros, or 'now' for the time in seconds");
   }
   return sequence;
 }
@@ -61,31 +66,72 @@ Result<std::int64_t> parse_lifetime(const std::string& text) {
   return number * seconds;
 }
 
-Result<void> add_globs_from(const std::string& path, std::vector<std::string>& globs) {
+/// A header's value: found wrong before anything is hashed, and told by its option's name.
+Result<void> require_printable(const char* option, const std::string& value) {
+  if (is_printable_ascii(value)) return {};
+  return usage(std::string(option) + " '" + escape(value) + "': must be printable ASCII");
+}
+
+Result<void> add_glob(std::string_view text, const std::string& from, std::vector<Glob>& globs) {
+  auto glob = Glob::parse(text);
+  if (!glob) return usage(from + ": " + glob.error().message);
+  globs.push_back(std::move(*glob));
+  if (globs.size() > kMaxGlobs) return usage(from + ": more than 1000 mutable rules");
+  return {};
+}
+
+Result<void> add_globs_from(const std::string& path, std::vector<Glob>& globs) {
   const auto text = read_file(path, kMaxRulesFile);
   if (!text) return text.error();
-  for (std::string_view rest = *text; !rest.empty();) {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (!line.empty() && !line.starts_with('#')) globs.emplace_back(line);
+  TextLines lines(*text);
+  while (const auto line = lines.next()) {
+    if (line->empty() || line->starts_with('#')) continue;
+    const std::string from = escape(path) + ":" + std::to_string(lines.number());
+    if (auto added = add_glob(*line, from, globs); !added) return added;
   }
   return {};
 }
 
 Result<std::vector<Glob>> parse_globs(const HeaderOptions& options) {
-  std::vector<std::string> texts = options.mutable_globs;
-  for (const std::string& file : options.mutable_files) {
-    if (auto added = add_globs_from(file, texts); !added) return added.error();
-  }
   std::vector<Glob> globs;
-  for (const std::string& text : texts) {
-    auto glob = Glob::parse(text);
-    if (!glob) return usage("--mutable: " + glob.error().message);
-    globs.push_back(std::move(*glob));
+  for (const std::string& text : options.mutable_globs) {
+    if (auto added = add_glob(text, "--mutable", globs); !added) return added.error();
+  }
+  for (const std::string& file : options.mutable_files) {
+    if (auto added = add_globs_from(file, globs); !added) return added.error();
   }
   return globs;
 }
+
+Result<std::vector<std::pair<std::string, std::string>>> parse_labels(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::set<std::string_view> keys;
+  for (const std::string& text : texts) {
+    if (auto printable = require_printable("--label", text); !printable) return printable.error();
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) return usage("--label '" + escape(text) + "': must be KEY=VALUE");
+    labels.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    // A host that requires the one would not hear of the other.
+    if (!keys.insert(std::string_view(text).substr(0, equals)).second) {
+      return usage("--label '" + escape(text) + "': the key is given twice");
+    }
+  }
+  return labels;
+}
+
+/// In seconds since 1970. Refused: a time that has passed, as it has where SOURCE_DATE_EPOCH is that of an old commit.
+Result<std::int64_t> expiry(const std::string& lifetime, std::int64_t created) {
+  const auto seconds = parse_lifetime(lifetime);
+  if (!seconds) return seconds.error();
+  const std::int64_t expires = created + *seconds;
+  if (expires <= clock_time()) {
+    return usage("--expires '" + escape(lifetime) + "': over already, since it counts from SOURCE_DATE_EPOCH (" +
+                 format_utc(created) + "): no host would accept the release");
+  }
+  return expires;
+}
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
 /// NAME sha256:HEX, as registries and SBOMs write it.
 Result<std::string> describe_artifact(const std::string& path) {
@@ -99,7 +145,7 @@ Result<std::string> describe_artifact(const std::string& path) {
     if (bytes->empty()) break;
     hash.update(bytes->data(), bytes->size());
   }
-  return std::filesystem::path(path).filename().string() + " sha256:" + to_hex(hash.finish());
+  return file_name(path) + " sha256:" + to_hex(hash.finish());
 }
 
 }  // namespace
@@ -111,22 +157,22 @@ Result<void> identify(const IdentityOptions& options, Header& header) {
   if (!created) return created.error();
   std::optional<std::int64_t> expires;
   if (!options.expires.empty()) {
-    const auto lifetime = parse_lifetime(options.expires);
-    if (!lifetime) return lifetime.error();
-    expires = *created + *lifetime;
+    const auto time = expiry(options.expires, *created);
+    if (!time) return time.error();
+    expires = *time;
   }
-  std::vector<std::pair<std::string, std::string>> labels;
-  for (const std::string& label : options.labels) {
-    const std::size_t equals = label.find('=');
-    if (equals == std::string::npos || equals == 0) return usage("--label '" + escape(label) + "': must be KEY=VALUE");
-    labels.emplace_back(label.substr(0, equals), label.substr(equals + 1));
+  auto labels = parse_labels(options.labels);
+  if (!labels) return labels.error();
+  if (auto printable = require_printable("--release", options.release); !printable) return printable;
+  for (const std::string& text : options.overrides) {
+    if (auto printable = require_printable("--override", text); !printable) return printable;
   }
   header.release = options.release;
   header.sequence = *sequence;
   header.created = *created;
   header.expires = expires;
   header.overrides = options.overrides;
-  header.labels = std::move(labels);
+  header.labels = std::move(*labels);
   return {};
 }
 
@@ -134,19 +180,24 @@ Result<Header> make_header(const HeaderOptions& options) {
   if (!is_product_name(options.name)) {
     return usage("--name '" + escape(options.name) + "': must be 1 to 64 of A-Z a-z 0-9 . _ -");
   }
+  for (const auto& [option, value] :
+       {std::pair("--source", options.source_url), std::pair("--pipeline", options.pipeline),
+        std::pair("--artifact", file_name(options.artifact))}) {
+    if (auto printable = require_printable(option, value); !printable) return printable.error();
+  }
   Header header;
   header.name = options.name;
   header.source = options.source_url;
   header.pipeline = options.pipeline;
+  if (auto identified = identify(options.identity, header); !identified) return identified.error();
+  auto globs = parse_globs(options);
+  if (!globs) return globs.error();
+  header.mutable_globs = std::move(*globs);
   if (!options.artifact.empty()) {
     auto artifact = describe_artifact(options.artifact);
     if (!artifact) return with_context("--artifact", artifact.error());
     header.artifact = std::move(*artifact);
   }
-  if (auto identified = identify(options.identity, header); !identified) return identified.error();
-  auto globs = parse_globs(options);
-  if (!globs) return globs.error();
-  header.mutable_globs = std::move(*globs);
   return header;
 }
 

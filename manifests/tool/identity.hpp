@@ -20,7 +20,8 @@ struct IdentityOptions {
 };
 
 /// Sets release, sequence, created, expires, overrides and labels. `created` is SOURCE_DATE_EPOCH, which makes a build
-/// repeatable (reproducible-builds.org), else the clock.
+/// repeatable (reproducible-builds.org), else the clock. Refused: an expiry that counts from it and has passed by the
+/// clock.
 Result<void> identify(const IdentityOptions& options, Header& header);
 
 struct HeaderOptions {
@@ -33,6 +34,7 @@ struct HeaderOptions {
   std::vector<std::string> mutable_files;  ///< a glob a line, `#` starts a comment
 };
 
+/// Reads the artifact last, when all else is known to be right.
 Result<Header> make_header(const HeaderOptions& options);
 
 }  // namespace driftd::manifests::tool

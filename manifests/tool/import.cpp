@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
@@ -36,6 +38,10 @@ Result<std::string> read_standard_input() {
 Result<void> import_list(const ImportOptions& options) {
   auto header = make_header(options.header);
   if (!header) return header.error();
+  std::vector<std::string> inputs = options.header.mutable_files;
+  inputs.push_back(options.file);
+  if (!options.header.artifact.empty()) inputs.push_back(options.header.artifact);
+  if (auto free = require_manifest_output(options.output, inputs); !free) return free;
   const bool from_input = options.file == "-";
   const std::string name = from_input ? kStandardInput : options.file;
   const auto text = from_input ? read_standard_input() : read_file(options.file, kDefaultManifestLimit);

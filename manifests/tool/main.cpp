@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <sodium.h>
@@ -72,7 +73,7 @@ void add_build_rules(CLI::App* sub, BuildOptions& options) {
   sub->add_option_function<std::string>("--mode", set_mode,
                                         "exec: whether the owner may execute (default); exact: all bits (default for a "
                                         ".deb); none: neither")
-      ->check(CLI::IsMember({"exec", "exact", "none"}))
+      ->check(one_of({"exec", "exact", "none"}))
       ->type_name("exec|exact|none");
   sub->add_option("--owner", options.owner, "USER:GROUP, 'source' (default for a .deb) or 'none' (default)")
       ->type_name("WHO");
@@ -80,9 +81,10 @@ void add_build_rules(CLI::App* sub, BuildOptions& options) {
     options.blake3 = list.find("blake3") != std::string::npos;
     options.sha256 = list.find("sha256") != std::string::npos;
   };
-  sub->add_option_function<std::string>("--digest", set_digests, "sha256,blake3 (default), or one of them")
-      ->check(CLI::IsMember({"sha256,blake3", "blake3,sha256", "sha256", "blake3"}))
-      ->type_name("LIST");
+  sub->add_option_function<std::string>("--digest", set_digests,
+                                        "which digests of the content to record (default: both)")
+      ->check(one_of({"sha256,blake3", "blake3,sha256", "sha256", "blake3"}))
+      ->type_name("sha256,blake3|sha256|blake3");
 }
 
 void add_build(CLI::App& app, BuildOptions& options, Command& chosen) {
@@ -98,12 +100,14 @@ void add_sign(CLI::App& app, SignOptions& options, Command& chosen) {
   CLI::App* sub =
       add(app, "sign", "sign a manifest into FILE.minisig", chosen, unless_failed([&] { return sign(options); }));
   sub->add_option("FILE", options.file, "the manifest")->required()->type_name("");
-  CLI::Option_group* key = sub->add_option_group("key");
-  key->add_option("-s,--secret-key", options.secret_key, "file with the secret key");
-  key->add_option("--key-env", options.key_variable, "environment variable that holds the secret key file's text")
+  CLI::Option* file = sub->add_option("-s,--secret-key", options.secret_key, "file with the secret key (or --key-env)")
+                          ->type_name("FILE");
+  sub->add_option("--key-env", options.key_variable,
+                  "environment variable that holds the secret key file's text, or its base64 line alone")
+      ->excludes(file)
       ->type_name("VAR");
-  key->require_option(1);
-  sub->add_option("--password-env", options.password_variable, "environment variable that holds the key's password");
+  sub->add_option("--password-env", options.password_variable, "environment variable that holds the key's password")
+      ->type_name("VAR");
 }
 
 void add_verify(CLI::App& app, VerifyOptions& options, Command& chosen) {
@@ -185,6 +189,30 @@ int fail(const Error& error) {
   return error.code == ErrorCode::usage ? kExitUsage : kExitUnknown;
 }
 
+/// `words` are what no option and no command took. Who quotes a variable wrongly puts a secret among them: `--key-env
+/// $KEY` gives as many as the key file has. So none is shown that is not an option's name.
+std::string unexpected(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word.starts_with('-') && word != "--") return "unknown option " + word.substr(0, word.find('='));
+  }
+  return std::to_string(words.size()) + " words more than the command takes (are the values quoted?)";
+}
+
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const auto rest = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return unexpected(rest);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || !app.get_subcommands().empty()) return error.what();
+  // CLI11 misses a command before it looks at what stands in its place.
+  return rest.empty() ? "a command is missing" : "unknown command '" + rest.front() + "'";
+}
+
+/// A result that did not reach its reader whole must not pass for one.
+Result<void> flush_output() {
+  if (std::fflush(stdout) != 0) return system_error("standard output", errno);
+  if (std::ferror(stdout) != 0) return Error{ErrorCode::io, "standard output: could not be written"};
+  return {};
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Builds, signs and checks release manifests for driftd.", "driftd-manifest");
   app.set_version_flag("--version", std::string("driftd-manifest ") + kVersion);
@@ -200,26 +228,20 @@ int run(int argc, char** argv) {
   add_diff(app, options.diff, chosen);
   add_export(app, options.export_to, chosen);
   add_import(app, options.import_from, chosen);
+  refuse_empty_values(app);
+  if (const auto empty = option_without_value(argc, argv)) return fail(*empty);
+  Result<int> done = kExitClean;
   try {
     app.parse(argc, argv);
+    done = chosen();
   } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help and --version
+    done = app.exit(success);  // --help and --version
   } catch (const CLI::ParseError& error) {
-    // CLI11 misses a command before it looks at what stands in its place.
-    const auto unknown = app.remaining();
-    const bool is_unknown = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty();
-    const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
-    const std::string message = is_unknown   ? "unknown command '" + unknown.front() + "'"
-                                : is_missing ? "a command is missing"
-                                             : error.what();
-    std::fprintf(stderr, "driftd-manifest: %s (see driftd-manifest --help)\n", escape(message).c_str());
+    std::fprintf(stderr, "driftd-manifest: %s (see driftd-manifest --help)\n", escape(usage_error(app, error)).c_str());
     return kExitUsage;
   }
-  const auto done = chosen();
   if (!done) return fail(done.error());
-  // A result that did not reach its reader whole must not pass for one.
-  if (std::fflush(stdout) != 0) return fail(system_error("standard output", errno));
-  if (std::ferror(stdout) != 0) return fail({ErrorCode::io, "standard output: could not be written"});
+  if (const auto flushed = flush_output(); !flushed) return fail(flushed.error());
   return *done;
 }
 

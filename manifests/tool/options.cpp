@@ -1,5 +1,9 @@
 #include "manifests/tool/options.hpp"
 
+#include <string_view>
+#include <utility>
+
+#include "manifests/escape.hpp"
 #include "manifests/signed_file.hpp"
 
 namespace driftd::manifests::tool {
@@ -52,6 +56,33 @@ void add_file(CLI::App* sub, std::string& file) {
 void add_json(CLI::App* sub, Format& format) {
   sub->add_flag_callback(
       "--json", [&format] { format = Format::json; }, "one JSON document");
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  CLI::Validator validator = CLI::IsMember(std::move(words));
+  validator.description("");
+  return validator;
+}
+
+void refuse_empty_values(CLI::App& app) {
+  // Without a description of its own, so that the help says nothing of it.
+  const CLI::Validator not_empty(
+      [](std::string& value) { return value.empty() ? std::string("the value is empty") : std::string(); }, "");
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_items_expected_max() > 0) option->check(not_empty);
+    }
+  }
+}
+
+std::optional<Error> option_without_value(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word(argv[i]);
+    if (word == "--") break;
+    if (!word.starts_with("--") || word.find('=') + 1 != word.size()) continue;
+    return Error{ErrorCode::usage, escape(word.substr(0, word.size() - 1)) + ": the value is empty"};
+  }
+  return std::nullopt;
 }
 
 }  // namespace driftd::manifests::tool

@@ -2,11 +2,13 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "manifests/error.hpp"
 #include "manifests/tool/commands.hpp"
 #include "manifests/tool/identity.hpp"
 
@@ -24,14 +26,28 @@ void add_trust(CLI::App* sub, TrustOptions& options);
 void add_file(CLI::App* sub, std::string& file);
 void add_json(CLI::App* sub, Format& format);
 
+/// To be called when all options are there: an empty value is refused, which mostly is a variable that is not set in
+/// some pipeline, and would switch off silently what the option is for.
+void refuse_empty_values(CLI::App& app);
+
+/// The same for `--option=`, where CLI11 takes the next word for the value.
+std::optional<Error> option_without_value(int argc, const char* const* argv);
+
+/// Refuses every other word. The help says nothing of it: the option's type names the words.
+CLI::Validator one_of(std::vector<std::string> words);
+
 /// One of some words, each of which means a value.
 template <class Value>
 CLI::Option* add_choice(CLI::App* sub, const char* name, const char* what, std::map<std::string, Value> choices,
                         std::function<void(Value)> choose) {
   std::string type;
-  for (const auto& [word, value] : choices) type += (type.empty() ? "" : "|") + word;
+  std::vector<std::string> words;
+  for (const auto& [word, value] : choices) {
+    type += (type.empty() ? "" : "|") + word;
+    words.push_back(word);
+  }
   const auto parse = [choices, choose = std::move(choose)](const std::string& word) { choose(choices.at(word)); };
-  return sub->add_option_function<std::string>(name, parse, what)->check(CLI::IsMember(choices))->type_name(type);
+  return sub->add_option_function<std::string>(name, parse, what)->check(one_of(words))->type_name(type);
 }
 
 }  // namespace driftd::manifests::tool

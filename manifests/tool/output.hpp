@@ -15,6 +15,10 @@ namespace driftd::manifests::tool {
 /// To stdout, or to the file that `output` names unless it is empty, whole or not at all.
 Result<void> write_output(std::string_view text, const std::string& output);
 
+/// What a manifest's `output` would destroy, before any work is done for it: refused where it is one of the inputs
+/// (`-`: standard input), or exists and does not start as a manifest does. An empty file may be replaced.
+Result<void> require_manifest_output(const std::string& output, const std::vector<std::string>& inputs);
+
 /// A manifest's canonical bytes, and what the strict reader takes them for.
 struct CanonicalText {
   std::string bytes;
@@ -28,6 +32,7 @@ Result<CanonicalText> canonical_text(const Manifest& manifest);
 struct Note {
   const char* what;
   std::size_t paths;
+  std::vector<std::string> first{};  ///< some of them, raw
 };
 
 /// What only the maker of a manifest can tell of it.

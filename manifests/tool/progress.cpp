@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -27,10 +28,16 @@ std::string amount(double bytes) {
 
 }  // namespace
 
-std::string progress_line(std::uint64_t files, std::uint64_t bytes, double seconds) {
-  const auto total = static_cast<double>(bytes);
-  std::string line = std::to_string(files) + " files, " + amount(total);
-  if (seconds > 0) line += ", " + amount(total / seconds) + "/s";
+std::string progress_line(std::uint64_t files, std::uint64_t bytes, double seconds, std::uint64_t total) {
+  const auto done = static_cast<double>(bytes);
+  const auto all = static_cast<double>(total);
+  // A file that grew since it was counted is no reason to show more than all.
+  const bool is_part = total > 0 && bytes <= total;
+  std::string line = std::to_string(files) + " files, " + amount(done);
+  if (is_part) line += " of " + amount(all) + " (" + std::to_string(static_cast<int>(100 * done / all)) + " %)";
+  if (seconds <= 0) return line;
+  line += ", " + amount(done / seconds) + "/s";
+  if (is_part && bytes > 0) line += ", " + std::to_string(std::lround((all - done) * seconds / done)) + " s left";
   return line;
 }
 
@@ -51,7 +58,7 @@ void Progress::report(std::atomic<std::uint64_t>& count, std::uint64_t more) {
   if (now - drawn_ < kInterval) return;
   drawn_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  std::fprintf(stderr, "\r\033[K%s", progress_line(files_, bytes_, seconds).c_str());
+  std::fprintf(stderr, "\r\033[K%s", progress_line(files_, bytes_, seconds, total_).c_str());
 }
 
 }  // namespace driftd::manifests::tool

@@ -8,8 +8,9 @@
 
 namespace driftd::manifests::tool {
 
-/// `12034 files, 1.2 GiB, 310.4 MiB/s`
-std::string progress_line(std::uint64_t files, std::uint64_t bytes, double seconds);
+/// `12034 files, 1.2 GiB, 310.4 MiB/s`, or, where it is known how many bytes there will be,
+/// `12034 files, 1.2 GiB of 4.8 GiB (25 %), 310.4 MiB/s, 12 s left`. A `total` of 0 is not known.
+std::string progress_line(std::uint64_t files, std::uint64_t bytes, double seconds, std::uint64_t total = 0);
 
 /// A line on standard error that says how far a build is. Only on a terminal that can take a line back; else, and
 /// where it is not wanted, silent. Any thread may report.
@@ -22,6 +23,8 @@ class Progress {
   /// Takes the line back.
   ~Progress();
 
+  /// How many bytes there will be in all.
+  void expect_bytes(std::uint64_t total) { total_ = total; }
   void add_file() { report(files_, 1); }
   void add_bytes(std::uint64_t bytes) { report(bytes_, bytes); }
 
@@ -32,6 +35,7 @@ class Progress {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::atomic<std::uint64_t> files_{0};
   std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> total_{0};
   std::mutex drawing_;
   std::chrono::steady_clock::time_point drawn_;
 };

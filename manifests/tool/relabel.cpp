@@ -1,4 +1,6 @@
 #include <cassert>
+#include <string>
+#include <vector>
 
 #include "manifests/escape.hpp"
 #include "manifests/tool/commands.hpp"
@@ -8,11 +10,19 @@
 namespace driftd::manifests::tool {
 
 Result<void> relabel(const RelabelOptions& options) {
+  Header header;
+  if (auto identified = identify(options.identity, header); !identified) return identified.error();
+  std::vector<std::string> inputs = options.trust.public_keys;
+  inputs.push_back(options.file);
+  if (auto free = require_manifest_output(options.output, inputs); !free) return free;
   const auto verified = load_verified(options.file, options.trust);
   if (!verified) return verified.error();
   const Manifest& old = verified->manifest();
-  Header header = old.header();
-  if (auto identified = identify(options.identity, header); !identified) return identified.error();
+  header.name = old.header().name;
+  header.source = old.header().source;
+  header.artifact = old.header().artifact;
+  header.pipeline = old.header().pipeline;
+  header.mutable_globs = old.header().mutable_globs;
   if (header.sequence <= old.header().sequence) {
     // No host that has seen the old one would take it.
     return Error{ErrorCode::usage, "--sequence " + std::to_string(header.sequence) + ": must be higher than " +

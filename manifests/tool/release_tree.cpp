@@ -20,6 +20,13 @@ Error contradiction(std::string_view option, const std::string& path, const std:
 
 }  // namespace
 
+void CountedPaths::add(const std::string& path) {
+  constexpr std::size_t kNamed = 3;
+  ++count;
+  first.insert(std::lower_bound(first.begin(), first.end(), path, CanonicalOrder()), path);
+  if (first.size() > kNamed) first.pop_back();
+}
+
 bool CanonicalOrder::operator()(std::string_view a, std::string_view b) const {
   if (a == "." || b == ".") return a == "." && b != ".";
   const auto [at, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
@@ -57,8 +64,10 @@ Result<void> ReleaseTree::add(const SourceItem& item) {
   auto entry = make_entry(rules_, path, item);
   if (!entry) return entry.error();
   entry->ignore = ignored;
+  entry->optional = ignored;  // a mutable path may vanish as well
   const bool is_link = item.seen.type == FileType::symlink;
-  if (!entry->attributes.mode && !is_link && (item.seen.mode & (S_IWOTH | S_ISGID)) != 0) ++notes_.too_open;
+  const bool is_open = (item.seen.mode & (S_IWOTH | S_ISGID)) != 0 || item.seen.acl.has_value();
+  if (!entry->attributes.mode && !is_link && is_open) notes_.too_open.add(path);
   const auto [at, fresh] = entries_.try_emplace(path);
   if (!fresh && (at->second.type != EntryType::directory || entry->type != EntryType::directory)) {
     return Error{ErrorCode::format, escape(item.path) + ": another path of the source becomes '" + escape(path) +
@@ -103,6 +112,7 @@ Result<void> ReleaseTree::add_implied_directories() {
   for (const std::string& path : implied_) {
     Entry entry = unseen_entry(rules_, EntryType::directory);
     entry.ignore = mutability(rules_, path) == Mutability::directory;
+    entry.optional = entry.ignore;
     const auto [at, fresh] = entries_.try_emplace(path, std::move(entry));
     if (!fresh && at->second.type != EntryType::directory) {
       return Error{ErrorCode::format, escape(path) + ": a directory and something else in the source"};

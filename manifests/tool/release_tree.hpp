@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "manifests/entry.hpp"
 #include "manifests/error.hpp"
@@ -21,11 +22,19 @@ struct CanonicalOrder {
 /// By path below the release's root.
 using ReleaseEntries = std::map<std::string, Entry, CanonicalOrder>;
 
+/// Paths that are counted, and the first few of them in a manifest's order, whatever order they come in.
+struct CountedPaths {
+  std::size_t count = 0;
+  std::vector<std::string> first;
+
+  void add(const std::string& path);
+};
+
 /// What a person who builds should hear of.
 struct BuildNotes {
   std::size_t left_to_mutable = 0;  ///< paths of the source that are not listed since a mutable rule covers them
   std::size_t stripped = 0;         ///< files and links of the source that stripping left out
-  std::size_t too_open = 0;         ///< listed without a mode, but world-writable or setgid in the source
+  CountedPaths too_open;            ///< listed without a mode, but world-writable, setgid or with an ACL in the source
 };
 
 /// Takes the items of a source, whatever its kind and order, and makes the entries of a manifest by the rules. No file

@@ -9,7 +9,8 @@
 #   BUILD-OPTION  as `driftd-manifest build` takes it: --mutable 'var/cache/**', --label env=production, ...
 # environment:
 #   DRIFTD_NAME          the product, as the hosts' configuration names it
-#   DRIFTD_SIGNING_KEY   the secret key file's text: a masked secret of the CI system, for protected tags only
+#   DRIFTD_SIGNING_KEY   the secret key file's text, or its second line alone (the base64, which every CI system can
+#                        mask): a secret of the CI system, for protected tags only
 #   DRIFTD_KEY_PASSWORD  the key's password, where it has one
 #   DRIFTD_PUBLIC_KEY    the public key file, kept in the repository (default: release.pub)
 #   DRIFTD_SEQUENCE      a number that only grows (default: now, the time in seconds)
@@ -38,19 +39,17 @@ else
   exit 1
 fi
 
-# The commit's time and not the clock: the same commit gives the same list, whenever it is built.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct "$commit")}
-export SOURCE_DATE_EPOCH
-
 manifest=$(dirname "$artifact")/$DRIFTD_NAME.manifest
 # What is not verified in the end must not be there to be published.
 trap '[ -n "${done:-}" ] || rm -f "$manifest" "$manifest.minisig"' EXIT
 rm -f "$manifest" "$manifest.minisig"
 
-# Only signing sees the key.
-env -u DRIFTD_SIGNING_KEY -u DRIFTD_KEY_PASSWORD driftd-manifest build --name "$DRIFTD_NAME" --release "$release" \
-  --sequence "${DRIFTD_SEQUENCE:-now}" --source "git+$repository@$commit" --artifact "$artifact" --pipeline "$pipeline" \
-  "$@" "$source" -o "$manifest"
+# Only signing sees the key. The release is dated by the clock, whatever SOURCE_DATE_EPOCH the build had: --expires counts
+# from that date, and a release of an old commit would be expired when it is made. That the same commit gives the same
+# files is shown by the content id, which no date is part of.
+env -u DRIFTD_SIGNING_KEY -u DRIFTD_KEY_PASSWORD -u SOURCE_DATE_EPOCH driftd-manifest build \
+  --name "$DRIFTD_NAME" --release "$release" --sequence "${DRIFTD_SEQUENCE:-now}" \
+  --source "git+$repository@$commit" --artifact "$artifact" --pipeline "$pipeline" "$@" "$source" -o "$manifest"
 set --
 [ -z "${DRIFTD_KEY_PASSWORD:-}" ] || set -- --password-env DRIFTD_KEY_PASSWORD
 driftd-manifest sign --key-env DRIFTD_SIGNING_KEY "$@" "$manifest"

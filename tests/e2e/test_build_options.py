@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from support import archives
 from support.checks import check
-from support.programs import CLEAN, COULD_NOT_JUDGE, MANIFEST_TOOL, USAGE, Result, environment, manifest_tool
+from support.programs import CLEAN, COULD_NOT_JUDGE, MANIFEST_TOOL, USAGE, Result, environment, manifest_tool, run, succeed
 from support.release import build, headers_of
 from support.site import Site, Tree, small_application, write_files
 from support.stock import mtree
@@ -77,9 +78,24 @@ def test_a_mutable_file_may_become_executable(site: Site) -> None:
     assert check(site).document["verdict"] == "clean"
 
 
+def test_a_mutable_directory_of_the_source_may_vanish(site: Site) -> None:
+    """For stock mtree as well as for us."""
+    tree = site.tree("app")
+    small_application(tree.root)
+    write_files(tree.root, {"var/cache/x": "", "var/keep": ""})
+    site.release(tree, "--mutable", "var/cache/**")
+    assert "./var/cache type=dir optional ignore" in tree.manifest.read_text().splitlines()
+    for change in (lambda: (tree.root / "var/cache/y").mkdir(), lambda: shutil.rmtree(tree.root / "var/cache")):
+        change()
+        assert check(site).document["verdict"] == "clean"
+        assert mtree(tree.manifest, tree.root).expect(0).stdout == b""
+
+
 def test_mode_none_leaves_the_execute_bit_to_the_deploy(site: Site) -> None:
     tree = site.tree("app")
     small_application(tree.root)
+    built = manifest_tool(*IDENTITY, "--mode", "none", tree.root).expect(CLEAN)
+    assert "files that may be executable or not: 6\n" in built.err
     site.release(tree, "--mode", "none")
     (tree.root / "bin" / "run").chmod(0o644)
     (tree.root / "app.py").chmod(0o755)
@@ -141,11 +157,40 @@ def test_what_the_rules_leave_unchecked_is_said(workdir: Path) -> None:
         "directories below which nothing is checked: 1",
         "paths of the source that mutable rules leave out: 3",
         "listed files whose content is not checked: 2",
-        "listed paths that may be absent: 1",
-        "world-writable or setgid in the source, which is drift on a host unless --mode exact records it: 1",
+        "files that may be executable or not: 1",
+        "listed paths that may be absent: 2",
+        "or have an ACL in the source, which is drift on a host unless --mode exact records it: 1 (app.py)\n",
         f"Next: driftd-manifest sign -s release.key {workdir}/app.manifest",
     ):
         assert said in built.err, str(built)
+
+
+def test_what_is_drift_at_once_on_a_host_is_named(site: Site) -> None:
+    tree = site.tree("app")
+    small_application(tree.root)
+    succeed(["setfacl", "-m", "u:65534:r", tree.root / "app.py", tree.root / "lib" / "util.py"])
+    warned = "or have an ACL in the source, which is drift on a host unless --mode exact records it"
+    built = manifest_tool(*IDENTITY, tree.root).expect(CLEAN)
+    assert f"{warned}: 2 (app.py, lib/util.py)\n" in built.err
+    for name in ("settings.py", "current/deep/er/module.py"):
+        (tree.root / name).chmod(0o666)
+    assert ": 4 (app.py, lib/deep/er/module.py, lib/util.py, ...)\n" in manifest_tool(*IDENTITY, tree.root).err
+    assert warned not in manifest_tool(*IDENTITY, "--mode", "exact", tree.root).expect(CLEAN).err
+    site.release(tree)
+    assert set(check(site).kinds) == {"app.py", "settings.py", "lib/util.py", "lib/deep/er/module.py"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody who may not read everything")
+def test_a_directory_that_cannot_be_read_and_need_not_be(workdir: Path) -> None:
+    tree = small_application(workdir / "tree")
+    write_files(tree, {"var/cache/x": "", "var/x": ""})
+    (tree / "var" / "cache").chmod(0o700)
+    workdir.chmod(0o755)
+    somebody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", MANIFEST_TOOL, *IDENTITY, tree)
+    built = run([*somebody, "--mutable", "var/cache/**"]).expect(CLEAN)
+    assert "./var/cache type=dir optional ignore\n" in built.out
+    refused(run([*somebody]), COULD_NOT_JUDGE, "var/cache: Permission denied")
+    refused(run([*somebody, "--mutable", "var/cache/**", "--mode", "exact"]), COULD_NOT_JUDGE, "var/cache")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +217,16 @@ def test_what_the_rules_leave_unchecked_is_said(workdir: Path) -> None:
         (["--digest", "md5"], USAGE, ["--digest"]),
         (["--expires", "soon"], USAGE, ["--expires"]),
         (["--label", "x"], USAGE, ["--label"]),
+        (["--label", "a=1", "--label", "a=2"], USAGE, ["--label 'a=2'", "twice"]),
+        (["--label", "ü=1"], USAGE, ["--label", "printable ASCII"]),
+        (["--release", "ü"], USAGE, ["--release", "printable ASCII"]),
+        (["--override", "a\nb"], USAGE, ["--override", "printable ASCII"]),
+        (["--source", "ü"], USAGE, ["--source", "printable ASCII"]),
+        (["--pipeline", "ü"], USAGE, ["--pipeline", "printable ASCII"]),
+        (["--artifact", "/nowhere/ü.tar"], USAGE, ["--artifact", "printable ASCII"]),
+        (["--sequence", "007"], USAGE, ["--sequence '007'", "leading zeros"]),
+        (["--sequence", "+7"], USAGE, ["--sequence '+7'"]),
+        (["--mutable", "var/"], USAGE, ["--mutable", "no final slash", "var/cache/**"]),
         (["--mutable-from", "/nowhere"], COULD_NOT_JUDGE, ["/nowhere"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
@@ -179,7 +234,70 @@ def test_what_the_rules_leave_unchecked_is_said(workdir: Path) -> None:
 def test_wrong_options_are_refused(options: list[str], code: int, words: list[str], workdir: Path) -> None:
     tree = small_application(workdir / "tree")
     write_files(tree, {"sbin/run": "x"})
-    refused(manifest_tool(*IDENTITY, *options, tree), code, *words)
+    identity = [word for word in zip(IDENTITY[1::2], IDENTITY[2::2]) if word[0] not in options]
+    refused(manifest_tool("build", *(part for word in identity for part in word), *options, tree), code, *words)
+
+
+@pytest.mark.parametrize("option", ["--release", "--source", "--override", "--label", "--sequence", "--artifact"])
+def test_a_header_is_looked_at_before_anything_is_read(option: str, workdir: Path) -> None:
+    """Neither the source nor the artifact is there: what is wrong with the option is said nevertheless."""
+    identity = {"--release": "v1", "--sequence": "1"} | {option: "/nowhere/ü=1"}
+    words = [word for pair in identity.items() for word in pair]
+    for artifact in ([], ["--artifact", workdir / "none"]) if option != "--artifact" else ([],):
+        refused(manifest_tool("build", "--name", "app", *words, *artifact, workdir / "no-source"), USAGE, option)
+
+
+EMPTY = [
+    *("--name", "--release", "--sequence", "--expires", "--label", "--override", "--artifact", "--source", "--pipeline"),
+    *("--owner", "--subdir", "--mutable", "--mutable-from", "--optional", "--generated", "--link", "--mode", "--digest"),
+    *("--threads", "--strip-components", "--output"),
+]
+
+
+@pytest.mark.parametrize("option", EMPTY)
+def test_an_empty_value_is_no_value(option: str, workdir: Path) -> None:
+    """A pipeline's variable that is not set must not switch off what its option is for."""
+    tree = small_application(workdir / "tree")
+    for form in ([option, ""], [option + "="]):
+        refused(manifest_tool("build", *form, *[word for word in IDENTITY[1:] if word != option], tree), USAGE, option)
+
+
+def test_an_empty_source_is_not_the_working_directory(workdir: Path) -> None:
+    refused(manifest_tool(*IDENTITY, "", cwd=workdir), USAGE, "SOURCE")
+    refused(manifest_tool(*IDENTITY, "-o", "", workdir), USAGE, "--output")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["keygen", "--no-password", "-s", "", "-p", "x"], "--secret-key"),
+        (["keygen", "--password-env", "", "-s", "x", "-p", "y"], "--password-env"),
+        (["sign", "--key-env", "", "x"], "--key-env"),
+        (["sign", "-s", "x", ""], "FILE"),
+        (["verify", "-p", "", "x"], "--public-key"),
+        (["import", "--format", "mtree", *IDENTITY[1:], ""], "FILE"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_an_empty_value_is_no_value_elsewhere_either(words: list[str], named: str, workdir: Path) -> None:
+    refused(manifest_tool(*words, cwd=workdir), USAGE, named, "the value is empty")
+    assert not list(workdir.iterdir())
+
+
+def test_a_bad_rule_is_found_in_its_file(workdir: Path) -> None:
+    tree = small_application(workdir / "tree")
+    rules = workdir / "rules"
+    rules.write_bytes(b"# caches\r\nvar/**\r\n\r\nlib/[a]\r\n")
+    refused(manifest_tool(*IDENTITY, "--mutable-from", rules, tree), USAGE, f"{rules}:4: glob 'lib/[a]': only * and **")
+    rules.write_bytes(b"# caches\r\nvar/**\r\n\r\n")
+    assert "#mutable: var/**\n" in manifest_tool(*IDENTITY, "--mutable-from", rules, tree).expect(CLEAN).out
+
+
+def test_a_lifetime_that_is_over_already_is_refused(workdir: Path) -> None:
+    tree = small_application(workdir / "tree")
+    env = environment(SOURCE_DATE_EPOCH="1700000000")
+    refused(manifest_tool(*IDENTITY, "--expires", "90d", tree, env=env), USAGE, "--expires '90d'", "SOURCE_DATE_EPOCH")
+    manifest_tool(*IDENTITY, tree, env=env).expect(CLEAN)
 
 
 # ---- progress

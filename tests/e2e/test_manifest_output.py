@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from support import archives
 from support.hostile_names import NAMES, directory_at, file_at, link_at, make_tree
 from support.manifest_shape import DIFF_DOCUMENT, exact, validate_manifest
-from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, MANIFEST_TOOL, USAGE, manifest_tool, run, succeed
+from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, MANIFEST_TOOL, USAGE, environment, manifest_tool, run, succeed
 from support.release import build
 from support.safe_output import assert_safe
 from support.site import small_application, write_files
@@ -145,3 +147,64 @@ def test_output_that_is_lost_is_an_error(tree: Path, workdir: Path) -> None:
     for command in (["show"], ["show", "--json"], ["export", "--format", "sha256sums"]):
         words = ["sh", "-c", '"$@" >/dev/full', "sh", MANIFEST_TOOL, *command, manifest]
         assert "standard output" in run(words).expect(COULD_NOT_JUDGE).err
+    for asked in (["--help"], ["--version"], ["build", "--help"]):
+        words = ["sh", "-c", '"$@" >/dev/full', "sh", MANIFEST_TOOL, *asked]
+        assert "standard output" in run(words).expect(COULD_NOT_JUDGE).err
+
+
+IDENTITY = ("--name", "app", "--release", "v1", "--sequence", "1")
+
+
+def test_the_output_is_not_an_input(tree: Path, workdir: Path) -> None:
+    archive, rules = archives.tar(tree, workdir / "app.tar"), workdir / "rules"
+    rules.write_text("var/**\n")
+    (workdir / "link").symlink_to(archive)
+    for output, options in (
+        (archive, []),
+        (workdir / "link", []),
+        (rules, ["--mutable-from", rules]),
+        (workdir / "link", ["--artifact", archive]),
+    ):
+        source = tree if options else archive
+        before = output.read_bytes()
+        refused = manifest_tool("build", *IDENTITY, *options, source, "-o", output).expect(USAGE)
+        assert f"-o {output}: is what the manifest is made from" in refused.err
+        assert output.read_bytes() == before
+    with archive.open("rb") as stream:
+        words = [MANIFEST_TOOL, "build", *IDENTITY, "-", "-o", archive]
+        done = subprocess.run(words, stdin=stream, env=environment(), capture_output=True)
+    assert done.returncode == USAGE and b"is what the manifest is made from" in done.stderr
+
+
+def test_only_a_manifest_is_replaced(tree: Path, workdir: Path) -> None:
+    other, list_of_digests = workdir / "release.key", workdir / "SHA256SUMS"
+    other.write_text("precious\n")
+    list_of_digests.write_text(f"{'0' * 64}  a\n")
+    imported = ("import", "--format", "sha256sums", *IDENTITY, list_of_digests, "-o")
+    for command in (("build", *IDENTITY, tree, "-o"), imported):
+        refused = manifest_tool(*command, other).expect(COULD_NOT_JUDGE)
+        assert f"{other}: exists and is no manifest: not replaced\n" in refused.err
+        assert other.read_text() == "precious\n"
+        for content in ("", "#mtree v2.0\nwhatever\n"):
+            (workdir / "out").write_text(content)
+            written = manifest_tool(*command, workdir / "out").expect(CLEAN)
+            assert ("files that may be executable or not: 1\n" in written.err) == (command is imported)
+    assert "is what the manifest is made from" in manifest_tool(*imported, list_of_digests).expect(USAGE).err
+
+
+def test_a_manifest_does_not_list_itself_by_way_of_the_shell(tree: Path, workdir: Path) -> None:
+    words = ["sh", "-c", '"$@" >lib/out', "sh", MANIFEST_TOOL, "build", *IDENTITY]
+    refused = run([*words, tree], cwd=tree).expect(USAGE)
+    assert "lib/out: standard output is a file inside the source: use -o\n" in refused.err
+    # Where it is not listed it does no harm, and what is written by -o does not go there.
+    run([*words, tree, "--mutable", "lib/**"], cwd=tree).expect(CLEAN)
+    run([*words, tree, "-o", workdir / "app.manifest"], cwd=tree).expect(CLEAN)
+    run([*words, tree / "bin"], cwd=tree).expect(CLEAN)
+
+
+def test_help_says_what_an_option_takes() -> None:
+    build_help, sign_help = (manifest_tool(command, "--help").expect(CLEAN).out for command in ("build", "sign"))
+    assert "--digest sha256,blake3|sha256|blake3\n" in build_help
+    for said in ("-s,--secret-key FILE", "--key-env VAR", "--password-env VAR"):
+        assert said in sign_help, sign_help
+    assert "TEXT" not in sign_help and "Option Group" not in sign_help

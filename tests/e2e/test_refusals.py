@@ -15,11 +15,11 @@ from support.daemon import Daemon
 from support.json_shape import validate
 from support.marks import needs_root
 from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, DRIFTD, USAGE, Result, driftd, manifest_tool, run
-from support.release import build, publish, sign
+from support.release import build, expire, headers_of, publish, sign
 from support.site import Site, Tree, small_application, write_files
 from support.stock import minisign_sign
 
-YEAR_2020, YEAR_2096 = 1_577_836_800, 3_976_214_400
+YEAR_2096 = 3_976_214_400
 
 
 def assert_one_line(result: Result) -> None:
@@ -150,10 +150,23 @@ def test_the_release_tool_refuses_it_as_well(site: Site, app: Tree, case: Spoilt
     assert_refused(manifest_tool("verify", "-p", site.keys.public, app.manifest), COULD_NOT_JUDGE, app.manifest)
 
 
+def test_the_release_tool_refuses_what_no_host_would_take_now(site: Site, app: Tree) -> None:
+    verify = ("verify", "-p", site.keys.public, app.manifest)
+    assert ", expires " not in manifest_tool(*verify).expect(CLEAN).out
+    site.release(app, "--expires", "90d")
+    assert f", expires {headers_of(app.manifest)['expires']}, " in manifest_tool(*verify).expect(CLEAN).out
+    sign(site.keys, expire(app.manifest))
+    assert_refused(manifest_tool(*verify), COULD_NOT_JUDGE, app.manifest, "expired at 2020-01-02T00:00:00Z")
+    site.release(app, epoch=YEAR_2096)
+    refused = manifest_tool(*verify).expect(COULD_NOT_JUDGE)
+    assert refused.stdout == b"" and "clock" in refused.err
+
+
 @needs_root
 def test_an_expired_manifest_is_said_everywhere(site: Site, app: Tree) -> None:
     """It never stops the checking. Without state `--check` cannot tell whether it was in force before."""
-    site.release(app, "--expires", "1d", epoch=YEAR_2020)
+    expire(app.manifest)
+    sign(site.keys, app.manifest)
     shown, asked_for_json = site.check(), site.check("--json")
     assert "EXPIRED" in shown.out + shown.err and shown.code in (CLEAN, COULD_NOT_JUDGE), str(shown)
     tree = validate(asked_for_json.json(), shown.code)["trees"][0]

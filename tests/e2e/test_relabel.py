@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from support.programs import CLEAN, COULD_NOT_JUDGE, USAGE, Result, environment, manifest_tool
-from support.release import Keys, build, headers_of, keygen, sign, signature_of
+from support.release import Keys, build, expire, headers_of, keygen, sign, signature_of
 from support.site import small_application
 from support.stock import minisign_verify
 
 EPOCH = 1_700_000_000
+NEXT_CENTURY = 4_102_444_800
 
 
 @pytest.fixture
@@ -27,9 +28,11 @@ def released(workdir: Path, keys: Keys) -> Path:
     return manifest
 
 
-def relabel(keys: Keys, *words: str | Path, release: str = "v102-rollback", sequence: str = "104") -> Result:
+def relabel(
+    keys: Keys, *words: str | Path, release: str = "v102-rollback", sequence: str = "104", epoch: int = EPOCH
+) -> Result:
     identity = ("--release", release, "--sequence", sequence)
-    return manifest_tool("relabel", "-p", keys.public, *identity, *words, env=environment(SOURCE_DATE_EPOCH=str(EPOCH)))
+    return manifest_tool("relabel", "-p", keys.public, *identity, *words, env=environment(SOURCE_DATE_EPOCH=str(epoch)))
 
 
 def body(manifest: Path) -> list[str]:
@@ -56,8 +59,8 @@ def test_content_and_origin_stay_and_the_rest_is_new(released: Path, keys: Keys,
 
 def test_what_is_given_anew_is_taken(released: Path, keys: Keys) -> None:
     anew = ("--expires", "1d", "--label", "env=production", "--override", "incident-7")
-    text = relabel(keys, *anew, released).expect(CLEAN).out
-    for line in ("#expires: 2023-11-15T22:13:20Z", "#label: env=production", "#override: incident-7"):
+    text = relabel(keys, *anew, released, epoch=NEXT_CENTURY).expect(CLEAN).out
+    for line in ("#expires: 2100-01-02T00:00:00Z", "#label: env=production", "#override: incident-7"):
         assert f"{line}\n" in text
     assert "staging" not in text and "skip-tests" not in text
 
@@ -91,3 +94,33 @@ def test_relabelling_can_ask_for_two_signers(released: Path, keys: Keys, workdir
     assert "1 of the 2" in relabel(keys, *two, released).expect(COULD_NOT_JUDGE).err
     manifest_tool("sign", "-s", other.secret, released).expect(CLEAN)
     relabel(keys, *two, released).expect(CLEAN)
+
+
+def test_a_lifetime_that_is_over_already_is_refused(released: Path, keys: Keys, workdir: Path) -> None:
+    new = workdir / "new.manifest"
+    refused = relabel(keys, "--expires", "1d", released, "-o", new).expect(USAGE)
+    assert "--expires '1d': over already" in refused.err and "2023-11-14T22:13:20Z" in refused.err
+    assert len(refused.err.splitlines()) == 1 and not new.exists()
+
+
+def test_an_expired_release_can_be_relabelled(released: Path, keys: Keys) -> None:
+    """A rollback is to what has long been there."""
+    expire(released)
+    sign(keys, released)
+    manifest_tool("verify", "-p", keys.public, released).expect(COULD_NOT_JUDGE)
+    relabel(keys, released).expect(CLEAN)
+
+
+def test_the_options_are_looked_at_before_the_release(keys: Keys, workdir: Path) -> None:
+    refused = relabel(keys, "--label", "a=1", "--label", "a=2", workdir / "none").expect(USAGE)
+    assert "--label 'a=2': the key is given twice" in refused.err
+
+
+def test_what_is_read_is_not_overwritten(released: Path, keys: Keys) -> None:
+    before = released.read_bytes()
+    assert "is what the manifest is made from" in relabel(keys, released, "-o", released).expect(USAGE).err
+    for file in (keys.secret, signature_of(released)):
+        kept = file.read_bytes()
+        assert "exists and is no manifest: not replaced" in relabel(keys, released, "-o", file).expect(COULD_NOT_JUDGE).err
+        assert file.read_bytes() == kept
+    assert released.read_bytes() == before

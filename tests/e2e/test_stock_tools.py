@@ -91,7 +91,7 @@ def test_both_tools_agree_on_what_is_not_checked(workdir: Path) -> None:
     rules = ("--mutable", "var/cache/**", "--optional", "etc/local.conf")
     release = make_release(tree, workdir, *rules)
     entries = release.manifest.read_text().splitlines()
-    assert "#mutable: var/cache/**" in entries and "./var/cache type=dir ignore" in entries
+    assert "#mutable: var/cache/**" in entries and "./var/cache type=dir optional ignore" in entries
     assert any(line.startswith("./etc/local.conf type=file ") and line.endswith(" optional") for line in entries)
 
     (tree / "var/cache/page").write_text("changed\n")

@@ -60,6 +60,15 @@ def headers_of(manifest: Path) -> dict[str, str]:
     return dict(line[1:].split(": ", 1) for line in lines if line.startswith("#") and ": " in line)
 
 
+def expire(manifest: Path) -> Path:
+    """Makes it one whose time is over, which no tool of ours would build; it has to be signed again."""
+    kept = [line for line in manifest.read_text(encoding="ascii").splitlines(True) if not line.startswith("#expires: ")]
+    at = next(number for number, line in enumerate(kept) if line.startswith("#created: "))
+    kept[at : at + 1] = ["#created: 2020-01-01T00:00:00Z\n", "#expires: 2020-01-02T00:00:00Z\n"]
+    manifest.write_text("".join(kept), encoding="ascii")
+    return manifest
+
+
 def publish(staged: Path, manifest: Path) -> None:
     """Puts a signed manifest where a host looks for it, as a deploy tool does: whole files, the manifest first."""
     os.replace(staged, manifest)

@@ -4,8 +4,10 @@ import os
 import pty
 import select
 import signal
+import termios
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.programs import assert_no_sanitizer_report, environment, printable
@@ -59,3 +61,33 @@ def shown_on_terminal(command: Sequence[str | Path], term: str = "xterm", second
     _, status = os.waitpid(process, 0)
     assert_no_sanitizer_report(shown, str(command[0]))
     return os.waitstatus_to_exitcode(status), shown
+
+
+@dataclass(frozen=True)
+class Session:
+    code: int
+    shown: str
+    echoes: bool  # the terminal, after the program has ended
+
+
+def type_at_prompts(command: Sequence[str | Path], answers: Sequence[bytes], seconds: float = 30) -> Session:
+    """Types one answer at each prompt, control characters as a keyboard sends them, and looks at what is left behind."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(command[0], [os.fspath(word) for word in command], environment(TERM="dumb"))
+    deadline = time.monotonic() + seconds
+    shown, typed = b"", 0
+    while (more := _read(terminal, 0.2)) is not None:
+        shown += more
+        if typed < len(answers) and shown.endswith(b": ") and shown.count(b"Password") > typed:
+            os.write(terminal, answers[typed])
+            typed += 1
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            raise AssertionError(f"still running after {seconds:g} s: {command}\n{printable(shown)}")
+    echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert_no_sanitizer_report(shown, str(command[0]))
+    return Session(os.waitstatus_to_exitcode(status), printable(shown), echoes)

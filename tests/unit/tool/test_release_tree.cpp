@@ -85,7 +85,7 @@ TEST_CASE("devices elsewhere in the source do not matter") {
   SourceRules free;
   free.mutable_globs = globs({"dev/**"});
   CHECK(lines(must(release(free, {file("x"), dir("dev"), device}))) ==
-        Lines{". type=dir", "./dev type=dir ignore", "./x type=file size=5"});
+        Lines{". type=dir", "./dev type=dir optional ignore", "./x type=file size=5"});
   check_error(release({}, {device}), ErrorCode::format, "dev/null: a character device");
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("what a mutable rule covers is not listed") {
   CHECK(tree.notes().left_to_mutable == 5);
   CHECK(lines(must(std::move(tree).finish())) == Lines{". type=dir", "./etc type=dir", "./etc/c type=file size=5",
                                                        "./lib type=dir", "./var type=dir",
-                                                       "./var/cache type=dir ignore"});
+                                                       "./var/cache type=dir optional ignore"});
   // Not in the source: it may be absent, and so may what leads there.
   CHECK(lines(must(release(rules, {dir(".")}))) ==
         Lines{". type=dir", "./var type=dir optional", "./var/cache type=dir optional ignore"});
@@ -122,14 +122,14 @@ TEST_CASE("directories that an archive leaves out are listed where they hold wha
   CHECK(lines(must(release(rules, files))) == lines(must(release(rules, all))));
   CHECK(lines(must(release(rules, files))) == Lines{". type=dir", "./etc type=dir", "./lib type=dir",
                                                     "./lib/x type=dir", "./var type=dir",
-                                                    "./var/cache type=dir ignore"});
+                                                    "./var/cache type=dir optional ignore"});
 }
 
 TEST_CASE("a mutable directory below another is said once") {
   SourceRules rules;
   rules.mutable_globs = globs({"var/cache/**", "var/**"});
   CHECK(lines(must(release(rules, {dir("."), dir("var"), dir("var/cache")}))) ==
-        Lines{". type=dir", "./var type=dir ignore"});
+        Lines{". type=dir", "./var type=dir optional ignore"});
 }
 
 TEST_CASE("links, generated and optional files come from the rules") {
@@ -204,8 +204,12 @@ TEST_CASE("rules that contradict the source or each other are refused") {
 TEST_CASE("what a host will call drift is counted") {
   SourceRules rules;
   ReleaseTree tree(rules);
-  for (const SourceItem& one : {dir(".", 0777), file("a", 0666), dir("b", 02755), link_to("c", "d"), file("e", 0664)}) {
+  SourceItem with_acl = dir("with-acl");
+  with_acl.seen.acl = Digest{};
+  for (const SourceItem& one :
+       {with_acl, file("a", 0666), dir("b", 02755), link_to("c", "d"), file("e", 0664), dir(".", 0777)}) {
     must(tree.add(one));
   }
-  CHECK(tree.notes().too_open == 3);
+  CHECK(tree.notes().too_open.count == 4);
+  CHECK(tree.notes().too_open.first == std::vector<std::string>{".", "a", "b"});
 }
