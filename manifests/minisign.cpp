@@ -157,6 +157,18 @@ std::optional<KeyId> parse_key_id(std::string_view text) {
   return id;
 }
 
+namespace {
+
+std::string public_key_file(const PublicKey& key, std::string_view id) {
+  Bytes<42> bytes{'E', 'd'};
+  put_key_id(std::span<unsigned char, 8>(bytes.data() + 2, 8), key.id);
+  std::memcpy(bytes.data() + 10, key.bytes.data(), key.bytes.size());
+  return std::string(kUntrusted) + "minisign public key " + std::string(id) + "\n" +
+         to_base64(bytes, Base64::standard) + "\n";
+}
+
+}  // namespace
+
 Result<PublicKey> parse_public_key(std::string_view file) {
   const std::string_view whole = file;
   Bytes<42> bytes{};
@@ -167,7 +179,10 @@ Result<PublicKey> parse_public_key(std::string_view file) {
   PublicKey key;
   key.id = key_id(std::span<const unsigned char, 8>(bytes.data() + 2, 8));
   std::memcpy(key.bytes.data(), bytes.data() + 10, key.bytes.size());
-  if (write_public_key(key) != whole) {
+  // The stock tool leaves the id's leading zeros out.
+  std::string id = to_string(key.id);
+  id.erase(0, std::min(id.find_first_not_of('0'), id.size() - 1));
+  if (whole != write_public_key(key) && whole != public_key_file(key, id)) {
     return bad_key("public key file: its first line must be 'untrusted comment: minisign public key " +
                    to_string(key.id) + "'");
   }
@@ -176,13 +191,7 @@ Result<PublicKey> parse_public_key(std::string_view file) {
   return key;
 }
 
-std::string write_public_key(const PublicKey& key) {
-  Bytes<42> bytes{'E', 'd'};
-  put_key_id(std::span<unsigned char, 8>(bytes.data() + 2, 8), key.id);
-  std::memcpy(bytes.data() + 10, key.bytes.data(), key.bytes.size());
-  return std::string(kUntrusted) + "minisign public key " + to_string(key.id) + "\n" +
-         to_base64(bytes, Base64::standard) + "\n";
-}
+std::string write_public_key(const PublicKey& key) { return public_key_file(key, to_string(key.id)); }
 
 Result<Signature> parse_signature(std::string_view file) {
   if (file.size() > kMaxSignatureFile) return bad_signature("larger than 4 KiB");

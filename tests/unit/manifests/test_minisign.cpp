@@ -260,6 +260,13 @@ TEST_CASE("public keys are read and written as the stock tool writes them") {
   PublicKey leading_zeros = public_key("key.pub");
   leading_zeros.id.value = 0xAB;
   CHECK(write_public_key(leading_zeros).starts_with("untrusted comment: minisign public key 00000000000000AB\n"));
+  // As the stock tool writes it; nothing else may be left out.
+  std::string stock = write_public_key(leading_zeros);
+  const std::string zeros = "00000000000000";
+  stock.erase(stock.find(zeros), zeros.size());
+  CHECK(must(parse_public_key(stock)) == leading_zeros);
+  CHECK_FALSE(parse_public_key(replaced(stock, "key AB", "key 0AB")).has_value());
+  CHECK_FALSE(parse_public_key(replaced(stock, "key AB", "key A")).has_value());
   CHECK(must(parse_public_key(write_public_key(leading_zeros))) == leading_zeros);
 }
 
