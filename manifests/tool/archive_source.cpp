@@ -16,7 +16,7 @@
 #include "manifests/tool/archive_members.hpp"
 #include "manifests/tool/archive_reader.hpp"
 #include "manifests/tool/byte_stream.hpp"
-#include "manifests/tool/zip_names.hpp"
+#include "manifests/tool/zip_directory.hpp"
 #include "scanner/accounts.hpp"
 
 namespace driftd::manifests::tool {
@@ -50,14 +50,14 @@ class MemberReader {
   MemberReader(ReleaseTree& tree, Progress& progress, scanner::Accounts accounts)
       : tree_(tree), progress_(progress), accounts_(std::move(accounts)) {}
 
-  /// Takes no member whose name is not one of these, which must outlive the reader.
-  void require_names(const ZipNames& names) { names_ = &names; }
+  /// Takes no member but these, which must outlive the reader.
+  void require_members(ZipDirectory& directory) { directory_ = &directory; }
 
   Result<void> read_all(ArchiveReader& reader) {
     for (;;) {
       const auto entry = reader.next();
       if (!entry) return after_last(entry.error());
-      if (*entry == nullptr) return {};
+      if (*entry == nullptr) return directory_ == nullptr ? Result<void>{} : directory_->finish();
       auto item = read(reader, *entry);
       if (!item) return item.error();
       last_ = item->path;
@@ -68,11 +68,10 @@ class MemberReader {
 
  private:
   Result<SourceItem> read(ArchiveReader& reader, archive_entry* entry) {
-    const char* name = archive_entry_pathname(entry);
-    if (name != nullptr && names_ != nullptr && !names_->contains(name)) {
-      return Error{ErrorCode::format, shown(name) +
-                                          ": the name has characters that are not composed (NFC) or backslashes, on "
-                                          "which unpackers of zips disagree; use a tar"};
+    if (directory_ != nullptr) {
+      const char* name = archive_entry_pathname(entry);
+      auto taken = directory_->take_next(name == nullptr ? "" : name, archive_entry_mode(entry));
+      if (!taken) return taken.error();
     }
     if (archive_entry_hardlink(entry) != nullptr) return read_hard_link(reader, entry);
     const Acls acls = tree_.rules().mode == ModePolicy::exact ? Acls::take : Acls::leave;
@@ -131,7 +130,7 @@ class MemberReader {
   ReleaseTree& tree_;
   Progress& progress_;
   scanner::Accounts accounts_;
-  const ZipNames* names_ = nullptr;
+  ZipDirectory* directory_ = nullptr;
   ArchiveMembers members_;
   std::string last_;
   Blake3 blake3_;
@@ -203,9 +202,9 @@ Result<void> read_archive(const ArchiveFile& archive, ReleaseTree& tree, Progres
     case ArchiveKind::deb: return read_deb(archive.fd.get(), members);
     case ArchiveKind::zip: break;
   }
-  const auto names = ZipNames::read(archive.fd.get());
-  if (!names) return names.error();
-  members.require_names(*names);
+  auto directory = ZipDirectory::read(archive.fd.get());
+  if (!directory) return directory.error();
+  members.require_members(*directory);
   const Utf8Names utf8;
   auto reader = ArchiveReader::zip(archive.fd.get());
   if (!reader) return reader.error();

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -251,6 +252,56 @@ def test_a_spoilt_zip_is_refused(workdir: Path) -> None:
     refused(workdir / "cut.zip", COULD_NOT_JUDGE, "cut.zip", "truncated")
     (workdir / "bad.zip").write_bytes(whole.replace(b"DEBUG = False", b"DEBUG = True "))
     refused(workdir / "bad.zip", COULD_NOT_JUDGE, "bad.zip", "settings.py", "CRC")
+
+
+def test_a_zip_that_unpackers_read_in_two_ways_is_refused(workdir: Path) -> None:
+    whole = archives.zipped(small_application(workdir / "tree"), workdir / "app.zip", "-0").read_bytes()
+    end = whole.rindex(b"PK\5\6")
+    start = int.from_bytes(whole[end + 16 : end + 20], "little")
+    last = whole.rindex(b"settings.py")  # in the central directory
+    assert start < last
+    for spoilt, why in (
+        (whole[:end] + b"GAP" + whole[end:], "between its central directory and its end"),
+        (whole + b"trailing", "does not end where the file does"),
+        (whole[:end] + whole[end:-2] + b"\x16\0" + whole[end:], "two ends"),
+        (whole[:last] + b"backdoor.py" + whole[last + 11 :], "before its content and otherwise in the central"),
+    ):
+        (workdir / "bad.zip").write_bytes(spoilt)
+        refused(workdir / "bad.zip", COULD_NOT_JUDGE, "bad.zip", why)
+
+
+def test_a_zip_of_other_hosts_has_names_in_utf8(workdir: Path) -> None:
+    with zipfile.ZipFile(workdir / "app.zip", "w") as archive:
+        info = zipfile.ZipInfo("caf\u00e9")
+        info.create_system = 0  # DOS
+        archive.writestr(info, "1")
+    whole = (workdir / "app.zip").read_bytes()
+    content_id(workdir / "app.zip", workdir)
+    code_page_437 = whole.replace("\u00e9".encode(), b"\x82_").replace(b"\0\x08\0\0", b"\0\0\0\0")
+    assert code_page_437.count(b"caf\x82_") == 2
+    (workdir / "dos.zip").write_bytes(code_page_437)
+    refused(workdir / "dos.zip", COULD_NOT_JUDGE, "dos.zip", "caf", "UTF-8")
+
+
+def test_what_writes_zips_is_understood(workdir: Path) -> None:
+    """bsdtar writes sizes behind the content, and so does Python into a pipe; zip64 where it is asked for."""
+    tree = small_application(workdir / "tree")
+    expected = content_id(tree, workdir)
+    archives.tar(tree, workdir / "bsd.zip", "--format=zip", archiver="bsdtar")
+    assert content_id(workdir / "bsd.zip", workdir) == expected
+    archives.zipped(tree, workdir / "large.zip", "-fz")
+    assert content_id(workdir / "large.zip", workdir) == expected
+    script = "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2])"
+    succeed([sys.executable, "-c", script, workdir / "python", tree])
+    by_python = subprocess.run(
+        ["sh", "-c", '"$0" -m zipfile -c /dev/stdout bin app.py lib | cat', sys.executable],
+        cwd=tree,
+        capture_output=True,
+        check=True,
+    )
+    assert by_python.stdout.startswith(b"PK\3\4")
+    (workdir / "streamed.zip").write_bytes(by_python.stdout)
+    content_id(workdir / "streamed.zip", workdir)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../evil"])
