@@ -16,6 +16,7 @@
 #include "manifests/tool/archive_members.hpp"
 #include "manifests/tool/archive_reader.hpp"
 #include "manifests/tool/byte_stream.hpp"
+#include "manifests/tool/tar_headers.hpp"
 #include "manifests/tool/zip_directory.hpp"
 #include "scanner/accounts.hpp"
 
@@ -61,10 +62,13 @@ class MemberReader {
       auto item = read(reader, *entry);
       if (!item) return item.error();
       last_ = item->path;
+      ++count_;
       if (auto added = members_.add(*item); !added) return added;
       if (auto added = tree_.add(*item); !added) return added;
     }
   }
+
+  [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
   Result<SourceItem> read(ArchiveReader& reader, archive_entry* entry) {
@@ -73,7 +77,7 @@ class MemberReader {
       auto taken = directory_->take_next(name == nullptr ? "" : name, archive_entry_mode(entry));
       if (!taken) return taken.error();
     }
-    if (archive_entry_hardlink(entry) != nullptr) return read_hard_link(reader, entry);
+    if (archive_entry_hardlink(entry) != nullptr) return read_hard_link(entry);
     const Acls acls = tree_.rules().mode == ModePolicy::exact ? Acls::take : Acls::leave;
     auto item = item_of(entry, acls, accounts_);
     if (!item || item->seen.type != FileType::file) return item;
@@ -84,22 +88,23 @@ class MemberReader {
     return item;
   }
 
-  /// All of a hard link is what its target is. Some archivers repeat the content, which must be the same then.
-  Result<SourceItem> read_hard_link(ArchiveReader& reader, archive_entry* entry) {
+  /// All of a hard link is what its target is; it has no content of its own (see tar_headers.hpp).
+  Result<SourceItem> read_hard_link(archive_entry* entry) {
     const char* name = archive_entry_pathname(entry);
     const auto path = member_path(name == nullptr ? "" : name);
     if (!path) return path.error();
-    const auto target = member_path(archive_entry_hardlink(entry));
+    const std::string_view link = archive_entry_hardlink(entry);
+    const auto target = member_path(link);
     if (!target) return with_context(shown(*path) + ": hard link to", target.error());
+    if (link.ends_with('/')) {
+      return Error{ErrorCode::format, shown(*path) +
+                                          ": a hard link to a name with a final slash, which only some "
+                                          "unpackers make"};
+    }
     const auto file = members_.linked_file(*target);
     if (!file) return with_context(shown(*path), file.error());
     SourceItem item = **file;
     item.path = *path;
-    scanner::Observed repeated;
-    if (auto hashed = hash(reader, entry, repeated); !hashed) return with_context(shown(*path), hashed.error());
-    const bool differs = repeated.size > 0 && (repeated.size != item.seen.size || repeated.blake3 != item.seen.blake3 ||
-                                               repeated.sha256 != item.seen.sha256);
-    if (differs) return Error{ErrorCode::format, shown(*path) + ": a hard link with a content of its own"};
     return item;
   }
 
@@ -133,6 +138,7 @@ class MemberReader {
   ZipDirectory* directory_ = nullptr;
   ArchiveMembers members_;
   std::string last_;
+  std::size_t count_ = 0;
   Blake3 blake3_;
   Sha256 sha256_;
 };
@@ -140,10 +146,15 @@ class MemberReader {
 Result<void> read_tar(ByteStream compressed, MemberReader& members) {
   auto plain = decompress(std::move(compressed));
   if (!plain) return plain.error();
-  auto reader = ArchiveReader::tar(*plain);
+  TarHeaders headers;
+  const ByteStream checked = pass_headers(std::move(*plain), headers);
+  auto reader = ArchiveReader::tar(checked);
   if (!reader) return reader.error();
-  if (auto read = members.read_all(*reader); !read) return read;
-  return drain(*plain);
+  auto read = members.read_all(*reader);
+  if (headers.refusal()) return *headers.refusal();
+  if (!read) return read;
+  if (auto drained = drain(checked); !drained) return drained;
+  return headers.finish(members.count());
 }
 
 /// An ar archive of debian-binary, control.tar.* and data.tar.*: deb(5).

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -122,7 +123,11 @@ DIALECTS = [
     ("tar", "--format=pax"),
     ("tar", "--format=gnu", "--sparse"),
     ("tar", "--format=pax", "--sparse"),
+    ("tar", "--format=oldgnu", "--sparse"),
+    ("tar", "--format=pax", "--sparse", "--sparse-version=0.0"),
     ("tar", "--format=pax", "--sparse", "--sparse-version=0.1"),
+    ("tar", "--format=gnu", "--label=app"),
+    ("tar", "--format=pax", "--label=app"),
     ("bsdtar", "--format=pax"),
     ("bsdtar", "--format=gnutar"),
 ]
@@ -135,6 +140,8 @@ def test_every_name_comes_through_every_dialect(dialect: tuple[str, ...], workdi
     deep = tree / ("d" * 200) / ("e" * 200)
     deep.mkdir(parents=True)
     (deep / "file").write_text("deep\n")
+    os.link(deep / "file", tree / "hard link to a long name")
+    (tree / "link to a long name").symlink_to("t" * 200)
     with (tree / "holes").open("wb") as file:
         for at in (0, 1_000_000, 3_000_000):
             file.seek(at)
@@ -242,6 +249,23 @@ def test_a_flipped_bit_is_refused(suffix: str, workdir: Path) -> None:
         spoilt = bytearray(whole)
         spoilt[at] ^= 16
         refused("-", COULD_NOT_JUDGE, "standard input", stdin=bytes(spoilt))
+
+
+def test_a_tar_that_unpackers_read_in_two_ways_is_refused(workdir: Path) -> None:
+    """GNU tar would make the file `evil` of the first, and a second file of what libarchive skips in the other."""
+
+    def member(name: str, kind: bytes, content: bytes = b"", link: str = "") -> bytes:
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.linkname = kind, len(content), link
+        return info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+    hidden = member("hidden", tarfile.REGTYPE, b"evil\n")
+    for tar, why in (
+        (member("g", b"g", b"13 path=evil\n") + member("a", tarfile.REGTYPE, b"1"), "a global pax header says 'path'"),
+        (member("x", b"x", b"13 size=1024\n") + member("d", tarfile.DIRTYPE) + hidden, "'d': a link, directory"),
+        (member("f", tarfile.REGTYPE) + member("h", tarfile.LNKTYPE, link="f/"), "'h': a hard link to a name with"),
+    ):
+        refused("-", COULD_NOT_JUDGE, "standard input", why, stdin=tar + bytes(1024))
 
 
 def test_a_spoilt_zip_is_refused(workdir: Path) -> None:
