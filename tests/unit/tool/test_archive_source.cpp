@@ -185,8 +185,25 @@ TEST_CASE("pax headers give names, access lists and capabilities as they are") {
                   "\x20\0\x04\0\xff\xff\xff\xff",
                   44));  // other::r--
   CHECK(made.at("ping").attributes.acl == hash.finish());
+  // GNU tar --acls --xattrs-include='*' stores both forms, and with --xattrs alone the second only.
+  const std::string bytes(
+      "\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xe8\x03\0\0\x04\0\x05\0\xff\xff\xff\xff"
+      "\x10\0\x07\0\xff\xff\xff\xff\x20\0\x04\0\xff\xff\xff\xff",
+      44);
+  const std::string xattr = pax_record("SCHILY.xattr.system.posix_acl_access", bytes);
+  const auto twofold = must(read(pax_header(acl + xattr) + tar({tar_file("ping", "x", 0674)}), exact));
+  CHECK(twofold.at("ping").attributes.mode == 0674U);
+  CHECK(twofold.at("ping").attributes.acl == hash.finish());
+  const auto alone = must(read(pax_header(xattr) + tar({tar_dir("d")}), exact));
+  CHECK(alone.at("d").attributes.acl == hash.finish());
+  std::string other = bytes;
+  other[14] = '\7';
+  check_error(
+      read(pax_header(acl + pax_record("SCHILY.xattr.system.posix_acl_access", other)) + tar({tar_file("x")}), exact),
+      ErrorCode::format, "'x': has two access lists that differ");
   const std::string stranger =
       pax_record("SCHILY.acl.access", "user::rw-\nuser:nobody-here:r--\ngroup::r--\nmask::r--\nother::r--\n");
+  CHECK(read(pax_header(stranger + xattr) + tar({tar_file("x")}), exact));
   check_error(read(pax_header(stranger) + tar({tar_file("x")}), exact), ErrorCode::format,
               "'x': its access list names 'nobody-here'");
   CHECK(read(pax_header(stranger) + tar({tar_file("x")})));  // not recorded, so nobody asks
@@ -281,9 +298,9 @@ TEST_CASE("a zip's members are listed by its central directory") {
 }
 
 TEST_CASE("a file that is all holes does not take forever") {
-  const std::string records = pax_record("GNU.sparse.name", "hole") +
-                              pax_record("GNU.sparse.size", "9000000000000000000") +
-                              pax_record("GNU.sparse.numblocks", "1") + pax_record("GNU.sparse.map", "9000000000000000000,0");
+  const std::string records =
+      pax_record("GNU.sparse.name", "hole") + pax_record("GNU.sparse.size", "9000000000000000000") +
+      pax_record("GNU.sparse.numblocks", "1") + pax_record("GNU.sparse.map", "9000000000000000000,0");
   check_error(read(pax_header(records) + tar({tar_file("x", "")})), ErrorCode::format, "larger than 16 TiB");
 }
 
