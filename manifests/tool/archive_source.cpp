@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include <archive_entry.h>
 
@@ -143,11 +145,9 @@ class MemberReader {
   Sha256 sha256_;
 };
 
-Result<void> read_tar(ByteStream compressed, MemberReader& members) {
-  auto plain = decompress(std::move(compressed));
-  if (!plain) return plain.error();
+Result<void> read_tar(ByteStream plain, MemberReader& members) {
   TarHeaders headers;
-  const ByteStream checked = pass_headers(std::move(*plain), headers);
+  const ByteStream checked = pass_headers(std::move(plain), headers);
   auto reader = ArchiveReader::tar(checked);
   if (!reader) return reader.error();
   auto read = members.read_all(*reader);
@@ -157,29 +157,98 @@ Result<void> read_tar(ByteStream compressed, MemberReader& members) {
   return headers.finish(members.count());
 }
 
-/// An ar archive of debian-binary, control.tar.* and data.tar.*: deb(5).
-Result<void> read_deb(int fd, MemberReader& members) {
-  auto opened = ArchiveReader::ar(read_descriptor(fd, "the package"));
-  if (!opened) return opened.error();
-  ArchiveReader& reader = *opened;
-  bool is_first = true;
-  bool has_data = false;
-  for (;;) {
-    const auto entry = reader.next();
-    if (!entry) return entry.error();
-    if (*entry == nullptr) break;
-    const char* raw = archive_entry_pathname(*entry);
-    const std::string_view name = raw == nullptr ? "" : raw;
-    if (is_first && name != "debian-binary") return Error{ErrorCode::format, "an ar archive, but no Debian package"};
-    is_first = false;
-    if (!name.starts_with("data.tar")) continue;
-    if (has_data) return Error{ErrorCode::format, "has two members data.tar"};
-    has_data = true;
-    auto read = read_tar([&reader] { return reader.block(); }, members);
-    if (!read) return with_context(escape(name), read.error());
+Result<void> read_compressed_tar(ByteStream compressed, MemberReader& members) {
+  auto plain = decompress(std::move(compressed));
+  if (!plain) return plain.error();
+  return read_tar(std::move(plain->stream), members);
+}
+
+/// What a package's member of this name is compressed with, as libarchive calls it; nothing where it is no `stem`.
+std::optional<std::string_view> compression_of(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem)) return std::nullopt;
+  name.remove_prefix(stem.size());
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSuffixes = {
+      {{"", "none"}, {".gz", "gzip"}, {".xz", "xz"}, {".zst", "zstd"}, {".bz2", "bzip2"}, {".lzma", "lzma"}}};
+  for (const auto& [suffix, compression] : kSuffixes) {
+    if (name == suffix) return compression;
   }
-  if (!has_data) return Error{ErrorCode::format, "a Debian package without a member data.tar"};
-  return {};
+  return std::nullopt;
+}
+
+/// An ar archive of debian-binary, control.tar.* and data.tar.*, in this order; members whose names begin with an
+/// underscore may stand between, and any behind: deb(5).
+class DebReader {
+ public:
+  DebReader(ArchiveReader& package, MemberReader& members) : package_(package), members_(members) {}
+
+  Result<void> read() {
+    for (;;) {
+      const auto entry = package_.next();
+      if (!entry) return entry.error();
+      if (*entry == nullptr) break;
+      const char* name = archive_entry_pathname(*entry);
+      if (auto taken = take(name == nullptr ? "" : name); !taken) return taken;
+    }
+    if (seen_ != Seen::data) return Error{ErrorCode::format, "a Debian package without a member data.tar"};
+    return {};
+  }
+
+ private:
+  enum class Seen { nothing, version, control, data };
+
+  Result<void> take(std::string_view name) {
+    if (seen_ == Seen::nothing) return take_version(name);
+    const bool is_control = name.starts_with("control.tar");
+    const bool is_data = name.starts_with("data.tar");
+    if (seen_ == Seen::data) {
+      if (is_data) return Error{ErrorCode::format, "has two members data.tar"};
+      return is_control ? out_of_order(name) : Result<void>{};
+    }
+    if (name.starts_with('_')) return {};
+    if (seen_ == Seen::version && is_control && compression_of(name, "control.tar")) {
+      seen_ = Seen::control;
+      return {};
+    }
+    const auto compression = compression_of(name, "data.tar");
+    if (seen_ == Seen::version || !compression) return out_of_order(name);
+    seen_ = Seen::data;
+    auto read = take_data(*compression);
+    if (!read) return with_context(escape(name), read.error());
+    return {};
+  }
+
+  Result<void> take_version(std::string_view name) {
+    if (name != "debian-binary") return Error{ErrorCode::format, "an ar archive, but no Debian package"};
+    const auto version = package_.block();
+    if (!version) return version.error();
+    if (!version->starts_with("2.")) return Error{ErrorCode::format, "a Debian package of a version other than 2"};
+    seen_ = Seen::version;
+    return {};
+  }
+
+  Result<void> take_data(std::string_view compression) {
+    auto plain = decompress([this] { return package_.block(); });
+    if (!plain) return plain.error();
+    if (plain->compression != compression) {
+      return Error{ErrorCode::format, "compressed by " + plain->compression + ", which its name does not say"};
+    }
+    return read_tar(std::move(plain->stream), members_);
+  }
+
+  static Result<void> out_of_order(std::string_view name) {
+    return Error{ErrorCode::format,
+                 "a Debian package with a member '" + escape(name.substr(0, 200)) + "' where dpkg wants another"};
+  }
+
+  ArchiveReader& package_;
+  MemberReader& members_;
+  Seen seen_ = Seen::nothing;
+};
+
+Result<void> read_deb(int fd, MemberReader& members) {
+  auto package = ArchiveReader::ar(read_descriptor(fd, "the package"));
+  if (!package) return package.error();
+  return DebReader(*package, members).read();
 }
 
 }  // namespace
@@ -209,7 +278,7 @@ Result<void> read_archive(const ArchiveFile& archive, ReleaseTree& tree, Progres
   if (!accounts) return accounts.error();
   MemberReader members(tree, progress, std::move(*accounts));
   switch (archive.kind) {
-    case ArchiveKind::tar: return read_tar(read_descriptor(archive.fd.get(), "archive"), members);
+    case ArchiveKind::tar: return read_compressed_tar(read_descriptor(archive.fd.get(), "archive"), members);
     case ArchiveKind::deb: return read_deb(archive.fd.get(), members);
     case ArchiveKind::zip: break;
   }

@@ -89,14 +89,13 @@ class Collected {
   [[nodiscard]] std::optional<std::uint64_t> number(std::string_view key) const { return parse_number(text(key)); }
   [[nodiscard]] bool is_sparse() const {
     const auto at = values_.lower_bound("GNU.sparse.");
-    return parts_.parts() > 0 || offset_ || (at != values_.end() && at->first.starts_with("GNU.sparse."));
+    return has_parts() || (at != values_.end() && at->first.starts_with("GNU.sparse."));
   }
 
   /// The map of GNU.sparse 0.0 or 0.1, where there is one.
   [[nodiscard]] Result<std::optional<SparseMap>> map() const {
-    const bool has_parts = parts_.parts() > 0 || offset_;
-    if (has_parts == has("GNU.sparse.map") || offset_) return std::optional<SparseMap>();
-    if (has_parts) return std::optional(parts_);
+    if (has_parts() == has("GNU.sparse.map") || offset_) return std::optional<SparseMap>();
+    if (has_parts()) return std::optional(parts_);
     auto map = parse_map(text("GNU.sparse.map"));
     if (!map) return map.error();
     return std::optional(*map);

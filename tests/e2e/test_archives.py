@@ -248,6 +248,14 @@ def test_a_truncated_tar_is_refused(suffix: str, workdir: Path) -> None:
         refused("-", COULD_NOT_JUDGE, "standard input", stdin=whole[:size])
 
 
+@pytest.mark.parametrize("suffix", archives.COMPRESSORS)
+def test_what_tar_would_not_unpack_is_refused(suffix: str, workdir: Path) -> None:
+    archive = archives.compressed(archives.tar(small_application(workdir / "tree"), workdir / "app.tar"), suffix)
+    refused("-", COULD_NOT_JUDGE, "standard input", stdin=archive.read_bytes() + b"junk")
+    archive.rename(workdir / "once")  # compressors want no file that is named as if they had been there
+    refused(archives.compressed(workdir / "once", suffix), COULD_NOT_JUDGE, "once")
+
+
 @pytest.mark.parametrize("suffix", ["gz", "xz", "bz2"])
 def test_a_flipped_bit_is_refused(suffix: str, workdir: Path) -> None:
     write_files(workdir / "tree", {f"{number}": os.urandom(300) for number in range(20)})
@@ -370,8 +378,11 @@ def test_what_is_no_source_is_refused(workdir: Path) -> None:
     refused(workdir / "empty.tar", COULD_NOT_JUDGE, "empty.tar", "empty")
     refused(workdir / "nowhere.tar.gz", COULD_NOT_JUDGE, "nowhere.tar.gz: No such file")
     refused("-", COULD_NOT_JUDGE, "standard input", "empty")
+    with zipfile.ZipFile(workdir / "empty.zip", "w"):
+        pass
+    refused(workdir / "empty.zip", COULD_NOT_JUDGE, "empty.zip: an empty zip")
     zip_file = archives.zipped(small_application(workdir / "tree"), workdir / "app.zip")
-    refused("-", COULD_NOT_JUDGE, "standard input", "no archive", stdin=zip_file.read_bytes())
+    refused("-", COULD_NOT_JUDGE, "standard input", "a zip cannot be read from a pipe", stdin=zip_file.read_bytes())
     refused(zip_file, USAGE, "a zip holds no owners", options=("--owner", "source"))
 
 

@@ -245,6 +245,17 @@ TEST_CASE("a Debian package is the tar in it") {
   check_error(deb(""), ErrorCode::format, "without a member data.tar");
   check_error(deb(ar_member("data.tar", data) + ar_member("data.tar", data)), ErrorCode::format,
               "two members data.tar");
+  check_error(deb(ar_member("data.tar.xz", data)), ErrorCode::format, "data.tar.xz: compressed by none");
+  check_error(deb(ar_member("data.tar", gzip(data))), ErrorCode::format, "data.tar: compressed by gzip");
+  check_error(deb(ar_member("data.tarball", data)), ErrorCode::format, "a member 'data.tarball' where dpkg");
+  check_error(deb(ar_member("extra", "x") + ar_member("data.tar", data)), ErrorCode::format, "a member 'extra' where");
+  check_error(deb(ar_member("data.tar", data) + ar_member("control.tar", data)), ErrorCode::format,
+              "a member 'control.tar' where dpkg");
+  CHECK(deb(ar_member("_extra", "x") + ar_member("data.tar", data) + ar_member("extra", "x")));
+  const auto whole = [&](const std::string& rest) { return read(kArMagic + rest, {}, ArchiveKind::deb); };
+  check_error(whole(ar_member("debian-binary", "3.0\n")), ErrorCode::format, "of a version other than 2");
+  check_error(whole(ar_member("debian-binary", "2.0\n") + ar_member("data.tar", data)), ErrorCode::format,
+              "a member 'data.tar' where dpkg");
   check_error(deb(ar_member("data.tar", data.substr(0, 1024))), ErrorCode::format, "data.tar: ");
   check_error(deb(ar_member("data.tar.gz", gzip(data)).substr(0, 150)), ErrorCode::format, "");
   check_error(read(kArMagic + ar_member("x.o", "x"), {}, ArchiveKind::deb), ErrorCode::format, "no Debian package");
@@ -309,7 +320,8 @@ TEST_CASE("whatever is done to an archive, it is refused or gives a manifest") {
       pax_header(pax_record("path", "d/long\xe9") + pax_record("SCHILY.xattr.security.capability", "abcd") +
                  pax_record("SCHILY.acl.access", "user::rw-\nuser:0:r--\ngroup::r--\nmask::r--\nother::r--\n")) +
       tar({tar_file("x", "12"), tar_dir("e"), tar_symlink("e/l", "x"), tar_hard_link("h", "d/long\xe9")});
-  const std::string deb = kArMagic + ar_member("debian-binary", "2.0\n") + ar_member("data.tar.gz", gzip(plain));
+  const std::string deb = kArMagic + ar_member("debian-binary", "2.0\n") + ar_member("control.tar", tar({})) +
+                          ar_member("data.tar.gz", gzip(plain));
   const std::string zipped = zip({{.name = "a", .mode = 0100755}, {.name = "d/l", .content = "a", .mode = 0120777}});
   Random random(7);
   int taken = 0;
