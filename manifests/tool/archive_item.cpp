@@ -59,7 +59,7 @@ void take_xattrs(archive_entry* entry, scanner::Observed& seen) {
   archive_entry_xattr_reset(entry);
   while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
     const std::string_view raw(static_cast<const char*>(value), size);
-    if (std::string_view(name) == "security.capability") seen.capability = raw;
+    if (std::string_view(name) == "security.capability" && seen.type == FileType::file) seen.capability = raw;
     if (std::string_view(name) == "system.posix_acl_access") seen.acl = digest_of(raw);
   }
 }
@@ -89,11 +89,13 @@ std::optional<AclEntry> acl_entry(int tag, int permissions, int id, const char* 
 }
 
 /// From the lists in pax headers, which libarchive has parsed. It moves the three entries that a mode can say into the
-/// mode; where there is a mask, the mode's group bits are to be that, as stat(2) shows them.
+/// mode; where there is a mask, the mode's group bits are to be that, as stat(2) shows them. Beside the list, GNU tar
+/// may have stored the kernel's bytes as well (--xattrs-include), which need no names.
 Result<void> take_acl(archive_entry* entry, const scanner::Accounts& accounts, SourceItem& item) {
   constexpr int kKind = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
   if (archive_entry_acl_reset(entry, kKind) == 0) return {};
   std::vector<AclEntry> list;
+  bool all_known = true;
   int kind = 0;
   int permissions = 0;
   int tag = 0;
@@ -101,14 +103,20 @@ Result<void> take_acl(archive_entry* entry, const scanner::Accounts& accounts, S
   const char* name = nullptr;
   while (archive_entry_acl_next(entry, kKind, &kind, &permissions, &tag, &id, &name) == ARCHIVE_OK) {
     const auto one = acl_entry(tag, permissions, id, name, accounts);
-    if (!one) {
+    if (!one && !item.seen.acl) {
       return refused(item.path, "its access list names '" + escape(name == nullptr ? "" : name) +
                                     "', whom this machine does not know; use --mode exec, or an archive with numbers");
     }
+    all_known = all_known && one;
+    if (!one) continue;
     if (one->tag == AclEntry::mask) item.seen.mode = (item.seen.mode & ~070U) | (one->permissions * 8U);
     list.push_back(*one);
   }
-  item.seen.acl = digest_of(acl_bytes(std::move(list)));
+  const Digest digest = digest_of(acl_bytes(std::move(list)));
+  if (item.seen.acl && all_known && *item.seen.acl != digest) {
+    return refused(item.path, "has two access lists that differ; which one counts depends on who unpacks it");
+  }
+  if (!item.seen.acl) item.seen.acl = digest;
   return {};
 }
 
@@ -136,8 +144,8 @@ Result<SourceItem> item_of(archive_entry* entry, Acls acls, const scanner::Accou
     item.seen.target = target;
     return item;
   }
-  if (*type == FileType::file) take_xattrs(entry, item.seen);
-  if (acls == Acls::take && !item.seen.acl) {
+  if (*type == FileType::file || *type == FileType::directory) take_xattrs(entry, item.seen);
+  if (acls == Acls::take) {
     if (auto taken = take_acl(entry, accounts, item); !taken) return taken.error();
   }
   return item;

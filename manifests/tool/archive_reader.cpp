@@ -53,6 +53,7 @@ long ArchiveReader::feed(archive* reader, void* input, const void** bytes) {
     return -1;
   }
   *bytes = next->data();
+  self->given += static_cast<std::int64_t>(next->size());
   return static_cast<long>(next->size());
 }
 
@@ -130,6 +131,25 @@ Result<std::string_view> ArchiveReader::block() {
   }
 }
 
+Result<std::string> ArchiveReader::compression() const {
+  // The last one counted is the stream itself.
+  if (archive_filter_count(archive_.get()) > 2) {
+    return Error{ErrorCode::format, "compressed more than once, which tar does not undo"};
+  }
+  return std::string(archive_filter_name(archive_.get(), 0));
+}
+
+Result<void> ArchiveReader::finish() {
+  const bool is_bzip2 = archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_BZIP2;
+  if (is_bzip2 && archive_filter_bytes(archive_.get(), -1) < input_->given) {
+    return Error{ErrorCode::format, "something else follows the bzip2 data"};
+  }
+  const auto rest = input_->stream();
+  if (!rest) return rest.error();
+  if (is_bzip2 && !rest->empty()) return Error{ErrorCode::format, "something else follows the bzip2 data"};
+  return drain(input_->stream);
+}
+
 Result<std::uint64_t> ArchiveReader::content(archive_entry* entry, const std::function<void(std::string_view)>& take) {
   static constexpr std::array<char, 65536> kZeros{};
   const bool has_size = archive_entry_size_is_set(entry) != 0;
@@ -166,39 +186,51 @@ Result<std::uint64_t> ArchiveReader::content(archive_entry* entry, const std::fu
 
 namespace {
 
-Result<ByteStream> decompress_by_libarchive(ByteStream stream) {
+Result<Plain> decompress_by_libarchive(ByteStream stream) {
   auto opened = ArchiveReader::compressed(std::move(stream));
   if (!opened) return opened.error();
   const auto reader = std::make_shared<ArchiveReader>(std::move(*opened));
   const auto entry = reader->next();
   if (!entry) return entry.error();
   if (*entry == nullptr) return Error{ErrorCode::format, "empty"};
-  return ByteStream([reader, ended = false]() mutable -> Result<std::string_view> {
+  auto compression = reader->compression();
+  if (!compression) return compression.error();
+  ByteStream plain = [reader, ended = false]() mutable -> Result<std::string_view> {
     if (ended) return std::string_view();
     auto bytes = reader->block();
     ended = bytes && bytes->empty();
+    if (!ended) return bytes;
+    if (auto finished = reader->finish(); !finished) return finished.error();
     return bytes;
-  });
+  };
+  return Plain{std::move(plain), std::move(*compression)};
 }
 
 }  // namespace
 
-Result<ByteStream> decompress(ByteStream stream) {
+Result<Plain> decompress(ByteStream stream) {
   constexpr std::string_view kGzip = "\x1f\x8b";
+  constexpr std::string_view kZip = "PK\3\4";
   auto first = std::make_shared<std::string>();
-  while (first->size() < kGzip.size()) {
+  while (first->size() < kZip.size()) {
     const auto bytes = stream();
     if (!bytes) return bytes.error();
     if (bytes->empty()) break;
     first->append(*bytes);
+  }
+  if (first->starts_with(kZip)) {
+    return Error{ErrorCode::format,
+                 "a zip cannot be read from a pipe, since its directory is at its end: give the file"};
   }
   const bool is_gzip = first->starts_with(kGzip);
   ByteStream whole = [first, stream = std::move(stream), given = false]() mutable -> Result<std::string_view> {
     if (std::exchange(given, true)) return stream();
     return std::string_view(*first);
   };
-  if (is_gzip) return gunzip(std::move(whole));
-  return decompress_by_libarchive(std::move(whole));
+  if (!is_gzip) return decompress_by_libarchive(std::move(whole));
+  auto plain = gunzip(std::move(whole));
+  if (!plain) return plain.error();
+  return Plain{std::move(*plain), "gzip"};
 }
 
 }  // namespace driftd::manifests::tool

@@ -35,6 +35,13 @@ class ArchiveReader {
   /// until the next call, empty at the end.
   Result<std::string_view> block();
 
+  /// What the stream of compressed() is compressed with, once next() has opened it. An error: more than one thing.
+  [[nodiscard]] Result<std::string> compression() const;
+
+  /// After the last block() of compressed(): reads what is left, and does not take anything behind bzip2's data, which
+  /// libarchive would pass over.
+  Result<void> finish();
+
   /// All of the entry's content as a file system would give it back, holes as zeros. Returns its size, which is what
   /// the entry says.
   Result<std::uint64_t> content(archive_entry* entry, const std::function<void(std::string_view)>& take);
@@ -42,6 +49,7 @@ class ArchiveReader {
  private:
   struct Input {
     ByteStream stream;
+    std::int64_t given = 0;          ///< bytes of it
     Error error{ErrorCode::io, {}};  ///< of the stream, since libarchive can only be told that there is one
   };
   struct Free {
@@ -59,7 +67,13 @@ class ArchiveReader {
   std::unique_ptr<archive, Free> archive_;
 };
 
-/// `stream` without whatever it is compressed with.
-Result<ByteStream> decompress(ByteStream stream);
+/// A stream without what it was compressed with.
+struct Plain {
+  ByteStream stream;
+  std::string compression;  ///< libarchive's name of it, such as `gzip`; `none`
+};
+
+/// Tells by the first bytes what it is. Refused: two compressions in each other, which tar does not undo, and a zip.
+Result<Plain> decompress(ByteStream stream);
 
 }  // namespace driftd::manifests::tool

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -121,7 +123,11 @@ DIALECTS = [
     ("tar", "--format=pax"),
     ("tar", "--format=gnu", "--sparse"),
     ("tar", "--format=pax", "--sparse"),
+    ("tar", "--format=oldgnu", "--sparse"),
+    ("tar", "--format=pax", "--sparse", "--sparse-version=0.0"),
     ("tar", "--format=pax", "--sparse", "--sparse-version=0.1"),
+    ("tar", "--format=gnu", "--label=app"),
+    ("tar", "--format=pax", "--label=app"),
     ("bsdtar", "--format=pax"),
     ("bsdtar", "--format=gnutar"),
 ]
@@ -134,6 +140,8 @@ def test_every_name_comes_through_every_dialect(dialect: tuple[str, ...], workdi
     deep = tree / ("d" * 200) / ("e" * 200)
     deep.mkdir(parents=True)
     (deep / "file").write_text("deep\n")
+    os.link(deep / "file", tree / "hard link to a long name")
+    (tree / "link to a long name").symlink_to("t" * 200)
     with (tree / "holes").open("wb") as file:
         for at in (0, 1_000_000, 3_000_000):
             file.seek(at)
@@ -163,13 +171,20 @@ def test_ustar_comes_through(workdir: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("archiver", ["tar", "bsdtar"])
-def test_capabilities_and_access_lists_come_through(archiver: str, workdir: Path) -> None:
+@pytest.mark.parametrize(
+    ("archiver", "options"),
+    [
+        ("tar", ["--acls", "--xattrs", "--xattrs-include=security.*"]),
+        ("tar", ["--acls", "--xattrs", "--xattrs-include=*"]),
+        ("tar", ["--xattrs", "--xattrs-include=*"]),
+        ("bsdtar", ["--acls", "--xattrs"]),
+    ],
+)
+def test_capabilities_and_access_lists_come_through(archiver: str, options: list[str], workdir: Path) -> None:
     tree = small_application(workdir / "tree")
     succeed(["setcap", "cap_net_raw+ep", tree / "bin" / "run"])
     succeed(["setfacl", "-m", "u:33:r--,g:0:r-x,m::rwx", tree / "app.py"])
     succeed(["setfacl", "-m", "u:daemon:rwx", tree / "lib"])
-    options = ["--acls", "--xattrs", *(["--xattrs-include=security.*"] if archiver == "tar" else [])]
     archive = archives.tar(tree, workdir / "app.tar", "--format=pax", *options, archiver=archiver)
     exact = ("--mode", "exact", "--owner", "source")
     assert "acl:" in build(tree, workdir / "tree.manifest", *exact).read_text()
@@ -233,6 +248,14 @@ def test_a_truncated_tar_is_refused(suffix: str, workdir: Path) -> None:
         refused("-", COULD_NOT_JUDGE, "standard input", stdin=whole[:size])
 
 
+@pytest.mark.parametrize("suffix", archives.COMPRESSORS)
+def test_what_tar_would_not_unpack_is_refused(suffix: str, workdir: Path) -> None:
+    archive = archives.compressed(archives.tar(small_application(workdir / "tree"), workdir / "app.tar"), suffix)
+    refused("-", COULD_NOT_JUDGE, "standard input", stdin=archive.read_bytes() + b"junk")
+    archive.rename(workdir / "once")  # compressors want no file that is named as if they had been there
+    refused(archives.compressed(workdir / "once", suffix), COULD_NOT_JUDGE, "once")
+
+
 @pytest.mark.parametrize("suffix", ["gz", "xz", "bz2"])
 def test_a_flipped_bit_is_refused(suffix: str, workdir: Path) -> None:
     write_files(workdir / "tree", {f"{number}": os.urandom(300) for number in range(20)})
@@ -243,6 +266,23 @@ def test_a_flipped_bit_is_refused(suffix: str, workdir: Path) -> None:
         refused("-", COULD_NOT_JUDGE, "standard input", stdin=bytes(spoilt))
 
 
+def test_a_tar_that_unpackers_read_in_two_ways_is_refused(workdir: Path) -> None:
+    """GNU tar would make the file `evil` of the first, and a second file of what libarchive skips in the other."""
+
+    def member(name: str, kind: bytes, content: bytes = b"", link: str = "") -> bytes:
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.linkname = kind, len(content), link
+        return info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+    hidden = member("hidden", tarfile.REGTYPE, b"evil\n")
+    for tar, why in (
+        (member("g", b"g", b"13 path=evil\n") + member("a", tarfile.REGTYPE, b"1"), "a global pax header says 'path'"),
+        (member("x", b"x", b"13 size=1024\n") + member("d", tarfile.DIRTYPE) + hidden, "'d/': a link, directory"),
+        (member("f", tarfile.REGTYPE) + member("h", tarfile.LNKTYPE, link="f/"), "'h': a hard link to a name with"),
+    ):
+        refused("-", COULD_NOT_JUDGE, "standard input", why, stdin=tar + bytes(1024))
+
+
 def test_a_spoilt_zip_is_refused(workdir: Path) -> None:
     tree = small_application(workdir / "tree")
     refused(archives.zipped(tree, workdir / "secret.zip", "-P", "password"), COULD_NOT_JUDGE, "secret.zip", "encrypted")
@@ -251,6 +291,56 @@ def test_a_spoilt_zip_is_refused(workdir: Path) -> None:
     refused(workdir / "cut.zip", COULD_NOT_JUDGE, "cut.zip", "truncated")
     (workdir / "bad.zip").write_bytes(whole.replace(b"DEBUG = False", b"DEBUG = True "))
     refused(workdir / "bad.zip", COULD_NOT_JUDGE, "bad.zip", "settings.py", "CRC")
+
+
+def test_a_zip_that_unpackers_read_in_two_ways_is_refused(workdir: Path) -> None:
+    whole = archives.zipped(small_application(workdir / "tree"), workdir / "app.zip", "-0").read_bytes()
+    end = whole.rindex(b"PK\5\6")
+    start = int.from_bytes(whole[end + 16 : end + 20], "little")
+    last = whole.rindex(b"settings.py")  # in the central directory
+    assert start < last
+    for spoilt, why in (
+        (whole[:end] + b"GAP" + whole[end:], "between its central directory and its end"),
+        (whole + b"trailing", "does not end where the file does"),
+        (whole[:end] + whole[end:-2] + b"\x16\0" + whole[end:], "two ends"),
+        (whole[:last] + b"backdoor.py" + whole[last + 11 :], "before its content and otherwise in the central"),
+    ):
+        (workdir / "bad.zip").write_bytes(spoilt)
+        refused(workdir / "bad.zip", COULD_NOT_JUDGE, "bad.zip", why)
+
+
+def test_a_zip_of_other_hosts_has_names_in_utf8(workdir: Path) -> None:
+    with zipfile.ZipFile(workdir / "app.zip", "w") as archive:
+        info = zipfile.ZipInfo("caf\u00e9")
+        info.create_system = 0  # DOS
+        archive.writestr(info, "1")
+    whole = (workdir / "app.zip").read_bytes()
+    content_id(workdir / "app.zip", workdir)
+    code_page_437 = whole.replace("\u00e9".encode(), b"\x82_").replace(b"\0\x08\0\0", b"\0\0\0\0")
+    assert code_page_437.count(b"caf\x82_") == 2
+    (workdir / "dos.zip").write_bytes(code_page_437)
+    refused(workdir / "dos.zip", COULD_NOT_JUDGE, "dos.zip", "caf", "UTF-8")
+
+
+def test_what_writes_zips_is_understood(workdir: Path) -> None:
+    """bsdtar writes sizes behind the content, and so does Python into a pipe; zip64 where it is asked for."""
+    tree = small_application(workdir / "tree")
+    expected = content_id(tree, workdir)
+    archives.tar(tree, workdir / "bsd.zip", "--format=zip", archiver="bsdtar")
+    assert content_id(workdir / "bsd.zip", workdir) == expected
+    archives.zipped(tree, workdir / "large.zip", "-fz")
+    assert content_id(workdir / "large.zip", workdir) == expected
+    script = "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2])"
+    succeed([sys.executable, "-c", script, workdir / "python", tree])
+    by_python = subprocess.run(
+        ["sh", "-c", '"$0" -m zipfile -c /dev/stdout bin app.py lib | cat', sys.executable],
+        cwd=tree,
+        capture_output=True,
+        check=True,
+    )
+    assert by_python.stdout.startswith(b"PK\3\4")
+    (workdir / "streamed.zip").write_bytes(by_python.stdout)
+    content_id(workdir / "streamed.zip", workdir)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../evil"])
@@ -288,8 +378,11 @@ def test_what_is_no_source_is_refused(workdir: Path) -> None:
     refused(workdir / "empty.tar", COULD_NOT_JUDGE, "empty.tar", "empty")
     refused(workdir / "nowhere.tar.gz", COULD_NOT_JUDGE, "nowhere.tar.gz: No such file")
     refused("-", COULD_NOT_JUDGE, "standard input", "empty")
+    with zipfile.ZipFile(workdir / "empty.zip", "w"):
+        pass
+    refused(workdir / "empty.zip", COULD_NOT_JUDGE, "empty.zip: an empty zip")
     zip_file = archives.zipped(small_application(workdir / "tree"), workdir / "app.zip")
-    refused("-", COULD_NOT_JUDGE, "standard input", "no archive", stdin=zip_file.read_bytes())
+    refused("-", COULD_NOT_JUDGE, "standard input", "a zip cannot be read from a pipe", stdin=zip_file.read_bytes())
     refused(zip_file, USAGE, "a zip holds no owners", options=("--owner", "source"))
 
 

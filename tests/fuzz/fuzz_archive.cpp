@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "manifests/manifest.hpp"
 #include "manifests/mtree.hpp"
@@ -19,7 +20,9 @@ using driftd::manifests::read_manifest;
 using driftd::manifests::RelPath;
 using driftd::manifests::UniqueFd;
 using driftd::manifests::write_manifest;
+using driftd::manifests::tool::ModePolicy;
 using driftd::manifests::tool::open_archive;
+using driftd::manifests::tool::OwnerRule;
 using driftd::manifests::tool::Progress;
 using driftd::manifests::tool::read_archive;
 using driftd::manifests::tool::ReleaseEntries;
@@ -54,21 +57,36 @@ void check(const ReleaseEntries& entries) {
   require(read.has_value() && write_manifest(read->manifest) == text, "the strict reader takes what was made of it");
 }
 
-}  // namespace
+/// What the options of `build` make of an archive: other code is reached with each.
+std::vector<SourceRules> rule_sets() {
+  std::vector<SourceRules> sets(4);
+  sets[1].mode = ModePolicy::exact;
+  sets[1].owner.from = OwnerRule::From::source;
+  sets[2].strip_components = 1;
+  sets[3].subdir = "d";
+  sets[3].mode = ModePolicy::none;
+  return sets;
+}
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const UniqueFd file = memory_file(data, size);
-  const auto archive = open_archive("/proc/self/fd/" + std::to_string(file.get()));
-  if (!archive) return 0;
-  const SourceRules rules;
+void try_rules(const std::string& path, const SourceRules& rules) {
+  const auto archive = open_archive(path);
+  if (!archive) return;
   ReleaseTree tree(rules);
   Progress progress(Progress::Wanted::no);
   if (const auto read = read_archive(*archive, tree, progress); !read) {
     require(!read.error().message.empty(), "a refusal has a reason");
     require(read.error().message.find('\n') == std::string::npos, "a reason is one line");
-    return 0;
+    return;
   }
   const auto entries = std::move(tree).finish();
   if (entries) check(*entries);
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const std::vector<SourceRules> kSets = rule_sets();
+  const UniqueFd file = memory_file(data, size);
+  for (const SourceRules& rules : kSets) try_rules("/proc/self/fd/" + std::to_string(file.get()), rules);
   return 0;
 }

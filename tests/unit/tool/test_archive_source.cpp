@@ -185,8 +185,25 @@ TEST_CASE("pax headers give names, access lists and capabilities as they are") {
                   "\x20\0\x04\0\xff\xff\xff\xff",
                   44));  // other::r--
   CHECK(made.at("ping").attributes.acl == hash.finish());
+  // GNU tar --acls --xattrs-include='*' stores both forms, and with --xattrs alone the second only.
+  const std::string bytes(
+      "\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xe8\x03\0\0\x04\0\x05\0\xff\xff\xff\xff"
+      "\x10\0\x07\0\xff\xff\xff\xff\x20\0\x04\0\xff\xff\xff\xff",
+      44);
+  const std::string xattr = pax_record("SCHILY.xattr.system.posix_acl_access", bytes);
+  const auto twofold = must(read(pax_header(acl + xattr) + tar({tar_file("ping", "x", 0674)}), exact));
+  CHECK(twofold.at("ping").attributes.mode == 0674U);
+  CHECK(twofold.at("ping").attributes.acl == hash.finish());
+  const auto alone = must(read(pax_header(xattr) + tar({tar_dir("d")}), exact));
+  CHECK(alone.at("d").attributes.acl == hash.finish());
+  std::string other = bytes;
+  other[14] = '\7';
+  check_error(
+      read(pax_header(acl + pax_record("SCHILY.xattr.system.posix_acl_access", other)) + tar({tar_file("x")}), exact),
+      ErrorCode::format, "'x': has two access lists that differ");
   const std::string stranger =
       pax_record("SCHILY.acl.access", "user::rw-\nuser:nobody-here:r--\ngroup::r--\nmask::r--\nother::r--\n");
+  CHECK(read(pax_header(stranger + xattr) + tar({tar_file("x")}), exact));
   check_error(read(pax_header(stranger) + tar({tar_file("x")}), exact), ErrorCode::format,
               "'x': its access list names 'nobody-here'");
   CHECK(read(pax_header(stranger) + tar({tar_file("x")})));  // not recorded, so nobody asks
@@ -228,6 +245,17 @@ TEST_CASE("a Debian package is the tar in it") {
   check_error(deb(""), ErrorCode::format, "without a member data.tar");
   check_error(deb(ar_member("data.tar", data) + ar_member("data.tar", data)), ErrorCode::format,
               "two members data.tar");
+  check_error(deb(ar_member("data.tar.xz", data)), ErrorCode::format, "data.tar.xz: compressed by none");
+  check_error(deb(ar_member("data.tar", gzip(data))), ErrorCode::format, "data.tar: compressed by gzip");
+  check_error(deb(ar_member("data.tarball", data)), ErrorCode::format, "a member 'data.tarball' where dpkg");
+  check_error(deb(ar_member("extra", "x") + ar_member("data.tar", data)), ErrorCode::format, "a member 'extra' where");
+  check_error(deb(ar_member("data.tar", data) + ar_member("control.tar", data)), ErrorCode::format,
+              "a member 'control.tar' where dpkg");
+  CHECK(deb(ar_member("_extra", "x") + ar_member("data.tar", data) + ar_member("extra", "x")));
+  const auto whole = [&](const std::string& rest) { return read(kArMagic + rest, {}, ArchiveKind::deb); };
+  check_error(whole(ar_member("debian-binary", "3.0\n")), ErrorCode::format, "of a version other than 2");
+  check_error(whole(ar_member("debian-binary", "2.0\n") + ar_member("data.tar", data)), ErrorCode::format,
+              "a member 'data.tar' where dpkg");
   check_error(deb(ar_member("data.tar", data.substr(0, 1024))), ErrorCode::format, "data.tar: ");
   check_error(deb(ar_member("data.tar.gz", gzip(data)).substr(0, 150)), ErrorCode::format, "");
   check_error(read(kArMagic + ar_member("x.o", "x"), {}, ArchiveKind::deb), ErrorCode::format, "no Debian package");
@@ -281,9 +309,9 @@ TEST_CASE("a zip's members are listed by its central directory") {
 }
 
 TEST_CASE("a file that is all holes does not take forever") {
-  const std::string records = pax_record("GNU.sparse.name", "hole") +
-                              pax_record("GNU.sparse.size", "9000000000000000000") +
-                              pax_record("GNU.sparse.numblocks", "1") + pax_record("GNU.sparse.map", "0,0");
+  const std::string records =
+      pax_record("GNU.sparse.name", "hole") + pax_record("GNU.sparse.size", "9000000000000000000") +
+      pax_record("GNU.sparse.numblocks", "1") + pax_record("GNU.sparse.map", "9000000000000000000,0");
   check_error(read(pax_header(records) + tar({tar_file("x", "")})), ErrorCode::format, "larger than 16 TiB");
 }
 
@@ -292,7 +320,8 @@ TEST_CASE("whatever is done to an archive, it is refused or gives a manifest") {
       pax_header(pax_record("path", "d/long\xe9") + pax_record("SCHILY.xattr.security.capability", "abcd") +
                  pax_record("SCHILY.acl.access", "user::rw-\nuser:0:r--\ngroup::r--\nmask::r--\nother::r--\n")) +
       tar({tar_file("x", "12"), tar_dir("e"), tar_symlink("e/l", "x"), tar_hard_link("h", "d/long\xe9")});
-  const std::string deb = kArMagic + ar_member("debian-binary", "2.0\n") + ar_member("data.tar.gz", gzip(plain));
+  const std::string deb = kArMagic + ar_member("debian-binary", "2.0\n") + ar_member("control.tar", tar({})) +
+                          ar_member("data.tar.gz", gzip(plain));
   const std::string zipped = zip({{.name = "a", .mode = 0100755}, {.name = "d/l", .content = "a", .mode = 0120777}});
   Random random(7);
   int taken = 0;
