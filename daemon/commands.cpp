@@ -146,7 +146,7 @@ int run_trust_reset(const CommandLine& line) {
   auto store = StateStore::open_for_repair(config->state_directory);
   if (!store) return fail(store.error());
   if (store->protection() == StateStore::Protection::fresh) {
-    fmt::print(stderr, "driftd: {}: the damaged state was put aside; restart the daemon to use the new one\n",
+    fmt::print(stderr, "driftd: {}: the state was damaged or gone and is new now; restart the daemon to use it\n",
                manifests::escape(config->state_directory));
   }
   for (const std::string& name : line.trees) {

@@ -1,6 +1,7 @@
 #include "daemon/release_finder.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -24,20 +25,25 @@ struct Answer {
   Clock::duration cost;
 };
 
+std::optional<std::string> find_release(const ReleaseFinder::Question& question, const std::stop_token& stop) {
+  const auto policy = load_policy(question.config->trust, question.tree);
+  auto store = StateStore::open_for_reading(question.config->state_directory);
+  if (!policy || !store) return std::nullopt;
+  const KeptReleases kept{*store, question.tree, *policy, question.config->limits.manifest_size};
+  return find_exact_release(kept, *question.plan, question.differing, question.config->limits.threads, stop);
+}
+
 Answer find(const ReleaseFinder::Question& question, const std::stop_token& stop) {
   const auto start = Clock::now();
   Answer answer{question.version, {}, {}};
-  const auto policy = load_policy(question.config->trust, question.tree);
-  auto store = StateStore::open_for_reading(question.config->state_directory);
-  if (policy && store) {
-    const KeptReleases kept{*store, question.tree, *policy, question.config->limits.manifest_size};
-    answer.release =
-        find_exact_release(kept, *question.plan, question.differing, question.config->limits.threads, stop);
+  try {
+    answer.release = find_release(question, stop);
+  } catch (const std::exception&) {
+    // No memory or no threads: there is no answer, and the findings stand one by one.
   }
   answer.cost = Clock::now() - start;
   return answer;
 }
-
 }  // namespace
 
 void ReleaseFinder::look_later() {

@@ -113,7 +113,11 @@ class Service {
         wanted.emplace(tree.name, existing->second);
         continue;
       }
-      const auto monitor = std::make_shared<TreeMonitor>(context_, tree);
+      // Other lines, but the same tree and product: what was accepted goes on counting, even where it is not written.
+      const bool is_known =
+          existing != monitors_.end() && existing->second->state().config().manifest_name == tree.manifest_name;
+      const auto monitor =
+          std::make_shared<TreeMonitor>(context_, tree, is_known ? existing->second->state().standing() : Standing{});
       wanted.emplace(tree.name, monitor);
     }
     monitors_.swap(wanted);

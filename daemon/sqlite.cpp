@@ -12,7 +12,7 @@ using manifests::ErrorCode;
 using manifests::Result;
 
 /// Another process holds its lock for the time of one small write.
-constexpr int kBusyMilliseconds = 2000;
+constexpr int kBusyMilliseconds = 500;
 
 Error failure(const std::string& path, int code, std::string_view what) {
   const int primary = code & 0xff;  // of an extended code

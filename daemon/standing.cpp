@@ -57,7 +57,7 @@ class Decision {
     }
     if (!standing_.manifest) {
       fall_back();
-      remember_again(now);
+      write_again(now);
     }
     resume_transition();
     if (standing_.manifest) {
@@ -77,6 +77,8 @@ class Decision {
     }
     stored_ = record_.ratchet;
     standing_.trust_reset = record_.last_reset;
+    // What this process has seen of a deploy is the later knowledge: the store may not have been told.
+    standing_.transition = before_.manifest ? before_.transition : record_.transition;
     standing_.is_first = before_.manifest ? before_.is_first : stored_.vouched().empty();
     // What this process knows holds even where nothing could be written.
     if (before_.manifest && !was_reset()) record_.ratchet.advance(*before_.manifest);
@@ -115,24 +117,39 @@ class Decision {
 
   void open_transition(const Prehash* current, const VerifiedManifest& next) {
     // The same content under another name goes on with the deploy of the first.
-    const bool goes_on = record_.transition && before_.manifest && before_.manifest->content() == next.content();
-    if (goes_on) return;
-    record_.transition.reset();
+    if (standing_.transition && content_in_force() == next.content()) return;
+    standing_.transition.reset();
     if (current != nullptr && inputs_.arrival == Arrival::in_place) {
-      record_.transition = Transition{*current, inputs_.wall_clock};
+      standing_.transition = Transition{*current, inputs_.wall_clock};
     }
   }
 
+  std::optional<manifests::ContentId> content_in_force() {
+    if (before_.manifest) return before_.manifest->content();
+    if (record_.kept.empty()) return std::nullopt;
+    const auto kept = load_kept(store_, inputs_.tree, record_.kept.front().identity, policy_, inputs_.manifest_limit);
+    return kept ? std::optional((*kept)->content()) : std::nullopt;
+  }
+
   void remember(const manifests::SignedBytes& bytes, const VerifiedManifest& manifest, std::int64_t now) {
-    auto accepted = store_.accept(inputs_.tree.name, bytes, manifest, {inputs_.wall_clock, now}, record_.transition);
-    if (!accepted) standing_.forgetful = accepted.error();
+    auto accepted = store_.accept(inputs_.tree.name, bytes, manifest, {inputs_.wall_clock, now}, standing_.transition);
+    if (!accepted) {
+      standing_.forgetful = accepted.error();
+      standing_.unwritten = std::make_shared<const manifests::SignedBytes>(bytes);
+    }
     standing_.time_floor = std::max(standing_.time_floor, std::min(manifest.header().created, now));
   }
 
-  /// Trust was reset, but nothing on disk can be taken: what is in force goes on guarding against what is older.
-  void remember_again(std::int64_t now) {
-    if (!standing_.manifest || !stored_.vouched().empty() || record_.kept.empty()) return;
-    if (record_.kept.front().identity != standing_.manifest->identity()) return;
+  /// Nothing on disk can be taken, and what is in force is not what the store would have: it could not be written when
+  /// it was accepted, or trust was reset since. It goes on guarding against what is older.
+  void write_again(std::int64_t now) {
+    if (!standing_.manifest) return;
+    if (before_.unwritten && standing_.manifest == before_.manifest) {
+      remember(*before_.unwritten, *standing_.manifest, now);
+      return;
+    }
+    const bool is_kept = !record_.kept.empty() && record_.kept.front().identity == standing_.manifest->identity();
+    if (!stored_.vouched().empty() || !is_kept) return;
     const auto bytes = store_.read_kept(inputs_.tree.name, standing_.manifest->identity(), inputs_.manifest_limit);
     if (bytes) {
       remember(*bytes, *standing_.manifest, now);
@@ -144,7 +161,8 @@ class Decision {
   /// The last good one stays in force.
   void fall_back() {
     if (before_.manifest) {
-      standing_.manifest = before_.manifest;
+      // It may be for what the tree was before its configuration changed.
+      if (check_scope(before_.manifest->header(), scope_of(inputs_.tree))) standing_.manifest = before_.manifest;
     } else if (!record_.kept.empty()) {
       auto kept = load_kept(store_, inputs_.tree, record_.kept.front().identity, policy_, inputs_.manifest_limit);
       if (kept) {
@@ -158,8 +176,8 @@ class Decision {
   }
 
   void resume_transition() {
-    if (!standing_.manifest || !record_.transition) return;
-    const Prehash& from = record_.transition->from;
+    if (!standing_.manifest || !standing_.transition) return;
+    const Prehash& from = standing_.transition->from;
     for (const ManifestPointer& held : {before_.manifest, before_.previous}) {
       if (held && held->identity() == from && check_still_trusted(*held, policy_)) standing_.previous = held;
     }
@@ -168,7 +186,6 @@ class Decision {
       auto kept = load_kept(store_, inputs_.tree, from, policy_, inputs_.manifest_limit);
       if (kept) standing_.previous = std::move(*kept);
     }
-    if (standing_.previous) standing_.deploy_since = record_.transition->since;
   }
 
   const StandingInputs& inputs_;

@@ -23,7 +23,9 @@ struct Standing {
   std::optional<manifests::Error> forgetful;  ///< the state could not be read or written
   /// A deploy in place is under way from this release, or got stuck: not every path has been seen to be the new one.
   ManifestPointer previous;
-  std::int64_t deploy_since = 0;  ///< seconds since 1970
+  std::optional<Transition> transition;  ///< that deploy, as it has to be remembered
+  /// What is in force, where it could not be written: it is tried again. Null otherwise.
+  std::shared_ptr<const manifests::SignedBytes> unwritten;
   /// No time before this can be now, in seconds since 1970: where this host's clock is behind it, it counts as now.
   std::int64_t time_floor = 0;
   bool is_first = false;  ///< nothing was remembered of this tree and product when this process first looked

@@ -223,7 +223,9 @@ Result<StateStore> StateStore::open_for_reading(const std::string& directory) {
 
 Result<StateStore> StateStore::open_for_repair(const std::string& directory) {
   auto sound = open_for_writing(directory);
-  if (sound) return StateStore(directory, std::move(sound->database), {}, {});
+  if (sound) {
+    return StateStore(directory, std::move(sound->database), sound->fresh ? Protection::fresh : Protection::ok, {});
+  }
   if (sound.error().code != ErrorCode::format) return sound.error();
   const std::string path = database_path(directory);
   const std::string aside = path + ".damaged-" + std::to_string(std::time(nullptr));
@@ -289,13 +291,13 @@ Result<std::int64_t> StateStore::time_floor() {
 Result<void> StateStore::accept(const std::string& tree, const manifests::SignedBytes& bytes,
                                 const manifests::VerifiedManifest& manifest, AcceptedAt at,
                                 const std::optional<Transition>& transition) {
+  auto transaction = sqlite::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
   // The files first: a row promises that its file is there, and a file without a row is swept.
   const bool is_lost = protection_ == Protection::lost;
   if (!is_lost) {
     if (auto kept = keep(tree, bytes, manifest); !kept) return kept;
   }
-  auto transaction = sqlite::Transaction::begin(database_);
-  if (!transaction) return transaction.error();
   if (auto remembered = remember(tree, manifest, at, transition); !remembered) return remembered;
   if (auto committed = transaction->commit(); !committed) return committed;
   if (!is_lost) drop_unkept(tree);
@@ -339,7 +341,7 @@ Result<void> StateStore::remember(const std::string& tree, const manifests::Veri
 
   const auto kept = read_kept_rows(database_, tree, header.name);
   if (!kept) return kept.error();
-  if (!kept->empty() && kept->front().identity == manifest.identity()) return {};  // only its signatures are new
+  if (!kept->empty() && kept->front().identity == manifest.identity()) return {};  // only its signers are new
 
   auto drop = database_.prepare("DELETE FROM kept WHERE tree = ? AND identity = ?");
   if (auto done = drop.bind(tree).bind(sqlite::Blob(manifest.identity())).run(); !done) return done;
@@ -351,7 +353,7 @@ Result<void> StateStore::remember(const std::string& tree, const manifests::Veri
       "DELETE FROM kept WHERE tree = ? AND id NOT IN (SELECT id FROM kept WHERE tree = ? ORDER BY id DESC LIMIT ?)");
   if (auto done = trim.bind(tree).bind(tree).bind(std::int64_t{kMostKept}).run(); !done) return done;
 
-  if (auto ended = end_transition(tree); !ended || !transition) return ended;
+  if (auto ended = forget_transition(tree); !ended || !transition) return ended;
   auto begin = database_.prepare("INSERT INTO transition(tree, previous, since) VALUES (?, ?, ?)");
   return begin.bind(tree).bind(sqlite::Blob(transition->from)).bind(transition->since).run();
 }
@@ -375,7 +377,14 @@ void StateStore::drop_unkept(const std::string& tree) {
   }
 }
 
-Result<void> StateStore::end_transition(const std::string& tree) {
+Result<void> StateStore::end_transition(const std::string& tree, const Prehash& from) {
+  return database_.prepare("DELETE FROM transition WHERE tree = ? AND previous = ?")
+      .bind(tree)
+      .bind(sqlite::Blob(from))
+      .run();
+}
+
+Result<void> StateStore::forget_transition(const std::string& tree) {
   return database_.prepare("DELETE FROM transition WHERE tree = ?").bind(tree).run();
 }
 
@@ -383,7 +392,7 @@ Result<void> StateStore::reset_trust(const std::string& tree, const std::string&
   auto transaction = sqlite::Transaction::begin(database_);
   if (!transaction) return transaction.error();
   if (auto done = database_.prepare("DELETE FROM vouched WHERE tree = ?").bind(tree).run(); !done) return done;
-  if (auto done = end_transition(tree); !done) return done;
+  if (auto done = forget_transition(tree); !done) return done;
   auto insert = database_.prepare("INSERT INTO trust_reset(tree, at, reason) VALUES (?, ?, ?)");
   if (auto done = insert.bind(tree).bind(now).bind(reason).run(); !done) return done;
   return transaction->commit();

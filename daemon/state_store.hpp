@@ -94,8 +94,8 @@ class StateStore {
                                  const manifests::VerifiedManifest& manifest, AcceptedAt at,
                                  const std::optional<Transition>& transition);
 
-  /// The tree is what its release says: the deploy is over.
-  manifests::Result<void> end_transition(const std::string& tree);
+  /// The tree is what its release says: the deploy from that release is over.
+  manifests::Result<void> end_transition(const std::string& tree, const manifests::minisign::Prehash& from);
 
   /// Forgets the ratchet of a tree, and remembers that somebody wanted that.
   manifests::Result<void> reset_trust(const std::string& tree, const std::string& reason, std::int64_t now);
@@ -112,6 +112,7 @@ class StateStore {
   manifests::Result<void> remember(const std::string& tree, const manifests::VerifiedManifest& manifest, AcceptedAt at,
                                    const std::optional<Transition>& transition);
   [[nodiscard]] bool is_in_place() const;
+  manifests::Result<void> forget_transition(const std::string& tree);
   void drop_unkept(const std::string& tree);
 
   std::string directory_;

@@ -39,6 +39,10 @@ void log_standing(const std::string& name, const Standing& before, const Standin
   if (is_news(standing.problem, before.problem)) {
     spdlog::error("{}: manifest refused: {}", name, standing.problem->message);
   }
+  if (standing.is_first && before.manifest == nullptr && standing.manifest != nullptr) {
+    spdlog::warn("{}: no release of {} is remembered for this tree; this one is taken as it comes", name,
+                 standing.manifest->header().name);
+  }
   const bool was_reset =
       standing.trust_reset && (!before.trust_reset || before.trust_reset->at != standing.trust_reset->at);
   if (was_reset) {

@@ -47,8 +47,26 @@ bool is_torn(const manifests::Error& problem) {
 /// What may be otherwise without any file changing: a clock moves on, a disk has room again, a lock ends.
 bool may_heal_by_itself(const Standing& standing) {
   using manifests::ErrorCode;
-  return standing.forgetful ||
-         (standing.problem && (standing.problem->code == ErrorCode::future || standing.problem->code == ErrorCode::io));
+  if (standing.forgetful) return true;
+  if (!standing.problem) return false;
+  switch (standing.problem->code) {
+    case ErrorCode::future:
+    case ErrorCode::expired:
+    case ErrorCode::io:
+    case ErrorCode::unreadable:
+    case ErrorCode::trust: return true;
+    default: return false;
+  }
+}
+
+Result<std::shared_ptr<const scanner::ScanPlan>> plan_or_fail(const std::vector<TreeConfig>& trees,
+                                                              const TreeConfig& tree, const ManifestPointer& manifest,
+                                                              const ManifestPointer& previous) {
+  try {
+    return make_plan(trees, tree, manifest, previous);
+  } catch (const std::exception& exception) {
+    return manifests::Error{manifests::ErrorCode::io, exception.what()};
+  }
 }
 
 /// An exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
@@ -76,9 +94,10 @@ struct TreeMonitor::Scanned {
   std::chrono::duration<double> duration;
 };
 
-TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config)
+TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing known)
     : context_(context),
       state_(std::move(config)),
+      known_(std::move(known)),
       poll_timer_(context.io),
       full_timer_(context.io),
       deploy_timer_(context.io),
@@ -130,8 +149,9 @@ void TreeMonitor::poll() {
 
 void TreeMonitor::load(std::string fingerprint) {
   loading_ = true;
-  const auto work = [config = context_.config, tree = state_.config(), before = state_.standing(), root = root_,
-                     &store = context_.store, reloaded = std::exchange(reload_, false)](const std::stop_token&) {
+  const auto work = [config = context_.config, tree = state_.config(),
+                     before = state_.manifest() ? state_.standing() : known_, root = root_, &store = context_.store,
+                     reloaded = std::exchange(reload_, false)](const std::stop_token&) {
     const std::string now_root = root_fingerprint(tree.root);
     const bool has_moved = !root.empty() && root != now_root;
     const StandingInputs inputs{tree,
@@ -162,6 +182,13 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
     reload_ = reload_ || loaded.reloaded;
     torn_until_ = Clock::now() + kTornReplace;
     load_again_at_ = torn_until_;
+    if (!root_.empty() && root_ != loaded.root) {
+      // Whatever the manifest turns out to be, nothing is known of what stands there now.
+      ++generation_;
+      plan_.reset();
+      state_.root_changed();
+      context_.publish();
+    }
     return;
   }
   retried_ = false;
@@ -171,6 +198,7 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
 
   load_again_at_.reset();
   if (may_heal_by_itself(loaded.standing)) load_again_at_ = Clock::now() + kLookAgain;
+  known_ = {};
   const Standing before = state_.standing();
   const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
   log_standing(state_.config().name, before, state_.standing(), news);
@@ -211,6 +239,7 @@ void TreeMonitor::end_deploy_if_done() {
   if (!state_.is_deployed()) return;
   const auto& name = state_.config().name;
   spdlog::info("{}: the deploy of {} is complete", name, escape(state_.manifest()->header().release));
+  const auto from = state_.standing().previous->identity();
   state_.deploy_ended();
   deploy_timer_.cancel();
   if (plan_) {
@@ -218,10 +247,11 @@ void TreeMonitor::end_deploy_if_done() {
     plan->previous.reset();
     plan_ = std::move(plan);
   }
-  context_.workers.look([&store = context_.store, name](const std::stop_token&) { return store.end_transition(name); },
-                        [name](const Result<void>& done) {
-                          if (!done) spdlog::error("{}: {}", name, done.error().message);
-                        });
+  context_.workers.look(
+      [&store = context_.store, name, from](const std::stop_token&) { return store.end_transition(name, from); },
+      [name](const Result<void>& done) {
+        if (!done) spdlog::error("{}: {}", name, done.error().message);
+      });
 }
 
 std::unique_ptr<ReleaseFinder::Question> TreeMonitor::ask_for_release() const {
@@ -260,7 +290,7 @@ void TreeMonitor::start_full_scan(Pace pace) {
                      pace](const std::stop_token& stop) {
     Scanned scanned{generation, nullptr, manifests::Error{}, {}};
     const auto start = Clock::now();
-    const auto plan = make_plan(config->trees, tree, manifest, previous);
+    const auto plan = plan_or_fail(config->trees, tree, manifest, previous);
     if (!plan) return scanned.result = plan.error(), scanned;
     scanned.plan = *plan;
     scanner::ScanOptions options;

@@ -34,7 +34,8 @@ struct MonitorContext {
 /// looks again at paths that events name. Lives on the io_context's thread.
 class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
  public:
-  TreeMonitor(MonitorContext& context, TreeConfig config);
+  /// `known`: what an earlier monitor of the same tree and product had decided, or empty.
+  TreeMonitor(MonitorContext& context, TreeConfig config, Standing known);
   TreeMonitor(const TreeMonitor&) = delete;
   TreeMonitor& operator=(const TreeMonitor&) = delete;
 
@@ -78,6 +79,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   MonitorContext& context_;
   TreeState state_;
+  Standing known_;  ///< before the first decision of its own
   bool stopped_ = false;
 
   boost::asio::steady_timer poll_timer_;

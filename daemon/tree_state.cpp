@@ -38,7 +38,10 @@ TreeState::News TreeState::take(Standing standing, std::int64_t now, BootTime bo
   const bool is_new = standing.manifest != nullptr && (standing_.manifest == nullptr ||
                                                        standing_.manifest->identity() != standing.manifest->identity());
   // A deploy that has been seen to end stays ended, though the store may not have been told yet.
-  if (!is_new && standing_.previous == nullptr) standing.previous.reset();
+  if (!is_new && standing_.previous == nullptr) {
+    standing.previous.reset();
+    standing.transition.reset();
+  }
   // The release before counts no more: what it excused has to be judged without it.
   const bool is_excuse_gone = !is_new && standing_.previous != nullptr && standing.previous == nullptr;
   standing_ = std::move(standing);
@@ -49,7 +52,7 @@ TreeState::News TreeState::take(Standing standing, std::int64_t now, BootTime bo
   }
   if (is_new && standing_.previous != nullptr) {
     // Time may have passed while nothing ran, and a clock may have been set.
-    const std::chrono::seconds passed(std::max<std::int64_t>(0, now - standing_.deploy_since));
+    const std::chrono::seconds passed(std::max<std::int64_t>(0, now - standing_.transition->since));
     deadline_ = boot_now + std::max(std::chrono::seconds(0), config_.deploy_window - passed);
     timed_out_ = deadline_ <= boot_now;
   }
@@ -71,6 +74,7 @@ bool TreeState::is_deployed() const {
 
 void TreeState::deploy_ended() {
   standing_.previous.reset();
+  standing_.transition.reset();
   timed_out_ = false;
 }
 

@@ -74,28 +74,27 @@ Scope scope_of(const ByPath<Finding>& findings) {
   return scope;
 }
 
-/// The path that a file in transit will have: rsync writes `.NAME.XXXXXX` beside NAME, dpkg `NAME.dpkg-new` and keeps
-/// `NAME.dpkg-tmp`, and both rename. Empty for any other name.
-std::string destination_of(std::string_view path) {
-  constexpr std::string_view kDpkg[] = {".dpkg-new", ".dpkg-tmp"};
-  constexpr std::size_t kRsyncSuffix = 7;           // a dot and six random characters
+bool is_random(std::string_view suffix) {
+  return std::all_of(suffix.begin(), suffix.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
+}
+
+/// The paths that a file in transit may have when it arrives. rsync writes `.NAME.XXXXXX` beside NAME (and beside a
+/// NAME that has a dot in front already), dpkg `NAME.dpkg-new`, keeping `NAME.dpkg-tmp`; both rename.
+std::vector<std::string> destinations_of(std::string_view path) {
+  constexpr std::size_t kRandom = 6;
   const std::size_t name_at = path.rfind('/') + 1;  // npos + 1 is 0
   const std::string_view name = path.substr(name_at);
   const std::string directory(path.substr(0, name_at));
-  for (const std::string_view suffix : kDpkg) {
+  for (const std::string_view suffix : {std::string_view(".dpkg-new"), std::string_view(".dpkg-tmp")}) {
     if (name.size() > suffix.size() && name.ends_with(suffix)) {
-      return directory + std::string(name.substr(0, name.size() - suffix.size()));
+      return {directory + std::string(name.substr(0, name.size() - suffix.size()))};
     }
   }
-  const bool is_rsync =
-      name.size() > kRsyncSuffix + 1 && name.front() == '.' && name[name.size() - kRsyncSuffix] == '.';
-  return is_rsync ? directory + std::string(name.substr(1, name.size() - kRsyncSuffix - 1)) : std::string();
-}
-
-/// Whether both ask the same of a path, apart from what lies below it. Where they hold digests of different kinds they
-/// may, but nobody can tell.
-bool same_entry(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b) {
-  return a.entry(in_a) == b.entry(in_b);
+  if (name.size() < kRandom + 3 || name.front() != '.' || name[name.size() - kRandom - 1] != '.') return {};
+  if (!is_random(name.substr(name.size() - kRandom))) return {};
+  const std::string stem(name.substr(0, name.size() - kRandom - 1));
+  return {directory + stem.substr(1), directory + stem};
 }
 
 /// What a scan found against the new release, and what the same paths are against the one before.
@@ -153,18 +152,21 @@ class Divider {
     return after && next_.type(*after) != previous_.type(*before);
   }
 
-  /// A file that a deploy tool is writing, to be renamed to a path that this deploy changes.
+  /// What a deploy tool is writing, to be renamed to a path of the release. It keeps the deploy open, and is drift when
+  /// that has had its time.
   bool is_in_transit(const Finding& finding) const {
     constexpr std::uint32_t kPrivilege = 06000;
     const Facts& actual = finding.actual;
-    const bool is_harmless =
-        actual.type == FileType::file && !actual.capability && (actual.mode.value_or(kPrivilege) & kPrivilege) == 0;
+    const bool is_link = actual.type == FileType::symlink;
+    const bool is_harmless = is_link || (actual.type == FileType::file && !actual.capability &&
+                                         (actual.mode.value_or(kPrivilege) & kPrivilege) == 0);
     if (finding.kind != DriftKind::added || !is_harmless) return false;
-    const std::string destination = destination_of(finding.path);
-    const auto after = next_.find(destination);
-    if (destination.empty() || !after || next_.type(*after) != manifests::EntryType::file) return false;
-    const auto before = previous_.find(destination);
-    return !before || !same_entry(previous_, *before, next_, *after);
+    const auto wanted = is_link ? manifests::EntryType::symlink : manifests::EntryType::file;
+    const auto destinations = destinations_of(finding.path);
+    return std::any_of(destinations.begin(), destinations.end(), [&](const std::string& path) {
+      const auto entry = next_.find(path);
+      return !path.empty() && entry && next_.type(*entry) == wanted;
+    });
   }
 
   const ScanPlan& plan_;
@@ -239,6 +241,12 @@ Result<void> set_pending_apart(const ScanPlan& plan, const ScanOptions& options,
 }
 
 namespace {
+
+/// Whether both ask the same of a path, apart from what lies below it. Where they hold digests of different kinds they
+/// may, but nobody can tell.
+bool same_entry(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b) {
+  return a.entry(in_a) == b.entry(in_b);
+}
 
 /// Walks both manifests side by side, as deep as both have the directory.
 void compare_children(const Manifest& a, EntryIndex in_a, const Manifest& b, EntryIndex in_b, Scope& scope) {

@@ -166,7 +166,7 @@ class TestState:
             daemon.wait_for_drift("app", {"modified": 1})
         assert "replay not checked" in site.check().expect(DRIFT).out
         said = trust_reset(site, "--tree", "app", "--reason", "the disk was full").expect(0)
-        assert "put aside" in said.err
+        assert "restart the daemon" in said.err
         with Daemon(site) as daemon:
             daemon.wait_ready()
             assert protection(daemon) == "new"

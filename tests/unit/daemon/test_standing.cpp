@@ -365,7 +365,7 @@ TEST_CASE("what is genuine is taken") {
   CHECK(host.standing.manifest->header().sequence == 104);
   REQUIRE(host.standing.previous);
   CHECK(host.standing.previous == first);
-  CHECK(host.standing.deploy_since == Host::kNow);
+  CHECK(host.standing.transition->since == Host::kNow);
   host.restart();
   CHECK(host.standing.manifest->header().sequence == 104);
   REQUIRE(host.standing.previous);
@@ -534,6 +534,40 @@ TEST_CASE("protection that was lost is back when something has been written, not
   CHECK_FALSE(host.decide().forgetful);
   host.publish(production_release(102));
   CHECK(host.restart().problem->code == ErrorCode::replay);
+}
+
+TEST_CASE("what could not be written when it was accepted is written later, whatever lies on disk then") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(102));
+  host.decide();
+  host.files.rename("state/manifests", "state/elsewhere");
+  host.files.file("state/manifests", "in the way");
+  host.publish(production_release(103));
+  CHECK(host.decide().forgetful);
+  REQUIRE(host.standing.previous);
+  host.publish(production_release(102));
+  CHECK(host.decide().forgetful);
+  CHECK(host.standing.manifest->header().sequence == 103);
+  host.files.remove("state/manifests");
+  host.files.rename("state/elsewhere", "state/manifests");
+  CHECK_FALSE(host.decide().forgetful);
+  CHECK(host.standing.problem->code == ErrorCode::replay);
+  REQUIRE(host.restart().problem);
+  CHECK(host.standing.problem->code == ErrorCode::replay);
+  CHECK(host.standing.manifest->header().sequence == 103);
+  REQUIRE(host.standing.previous);
+  CHECK(host.standing.previous->header().sequence == 102);
+}
+
+TEST_CASE("a release that a changed configuration does not take is not in force") {
+  if (!may_make_trust_directories()) return;
+  Host host;
+  host.publish(production_release(103));
+  host.decide();
+  host.tree.require.emplace_back("host", "web-3");
+  CHECK_FALSE(host.decide().manifest);
+  CHECK(host.standing.problem->code == ErrorCode::scope);
 }
 
 TEST_CASE("a reset that finds nothing to take leaves what is in force guarded") {

@@ -97,7 +97,9 @@ TEST_CASE("what is accepted is remembered across restarts") {
   CHECK(bytes.bytes == first.bytes.bytes);
   CHECK(bytes.signatures == first.bytes.signatures);
   CHECK(must(store.read_kept("app", second.manifest.identity(), kLimit)).signatures.size() == 2);
-  must(store.end_transition("app"));
+  must(store.end_transition("app", second.manifest.identity()));
+  CHECK(must(store.read("app", "myapp")).transition);
+  must(store.end_transition("app", first.manifest.identity()));
   CHECK_FALSE(must(store.read("app", "myapp")).transition);
 }
 
@@ -172,7 +174,7 @@ TEST_CASE("reading changes nothing, and needs nothing to be written") {
     auto store = must(StateStore::open_for_reading(directory));
     CHECK(must(store.read("app", "myapp")).kept.size() == 1);
     CHECK_FALSE(store.reset_trust("app", "no", kNow).has_value());
-    CHECK_FALSE(store.end_transition("app").has_value());
+    CHECK_FALSE(store.end_transition("app", {}).has_value());
   }
   CHECK(contents(directory) == before);
   StateStore again = StateStore::open(directory);

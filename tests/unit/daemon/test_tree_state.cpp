@@ -63,7 +63,7 @@ News take(TreeState& state, ManifestPointer manifest, ManifestPointer previous =
   Standing standing;
   standing.manifest = std::move(manifest);
   standing.previous = std::move(previous);
-  standing.deploy_since = since;
+  if (standing.previous) standing.transition = Transition{standing.previous->identity(), since};
   return state.take(standing, kNow, kBoot);
 }
 
