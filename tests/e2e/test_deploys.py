@@ -83,7 +83,7 @@ def deployment(site: Site, releases: tuple[Path, Path]) -> Deployment:
 
 @dataclass
 class Watch:
-    """All that /metrics said of the tree, in order, each state once."""
+    """What /metrics said of the tree, in order, each state once; the first and the last may have been too short to see."""
 
     states: list[tuple[str, int]] = field(default_factory=list)
 
@@ -155,7 +155,7 @@ class TestManifestFirst:
                 deployment.rsync(deployment.new, "--bwlimit=2000", below=part)
                 wait_for(daemon, "fewer pending paths", lambda _: pending(daemon) < before)
                 assert pending(daemon) > 0, f"the releases differ in {part} only"
-            assert watch.verdicts() == {"clean", "unknown"}, watch.states
+            assert watch.verdicts() <= {"clean", "unknown"}, watch.states
 
             edited = tree.root / deployment.file_of_both()
             original = edited.read_bytes()
@@ -168,7 +168,7 @@ class TestManifestFirst:
             with watching(daemon) as watch:
                 deployment.rsync(deployment.new, "--bwlimit=2000")
                 wait_until_deployed(daemon, "v2")
-            assert watch.verdicts() == {"clean", "unknown"}, watch.states
+            assert watch.verdicts() <= {"clean", "unknown"}, watch.states
             site.check().expect(CLEAN)
             assert b"deploy of v2 is complete" in daemon.log()
 
