@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -27,9 +28,16 @@ struct ScanPlan {
   bool report_additions = true;
 };
 
+/// How far a scan has come, for who watches it from another thread. Told in steps, not at each file.
+struct ScanProgress {
+  std::atomic<std::uint64_t> entries{0};  ///< of the manifest, judged
+  std::atomic<std::uint64_t> bytes{0};    ///< read and hashed
+};
+
 struct ScanOptions {
   unsigned threads = 1;
-  std::shared_ptr<Throttle> throttle;  ///< null: as fast as it goes
+  std::shared_ptr<Throttle> throttle = nullptr;      ///< null: as fast as it goes
+  std::shared_ptr<ScanProgress> progress = nullptr;  ///< null: nobody watches
 };
 
 struct ScanResult {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "scanner/compare.hpp"
 #include "scanner/safe_open.hpp"
@@ -166,7 +167,17 @@ void ScanWorker::run() {
       const auto& files = std::get<FilesTask>(*task);
       check_files(*files.directory, files.files);
     }
+    tell_progress();
   }
+}
+
+void ScanWorker::tell_progress() {
+  ScanProgress* progress = shared_.options.progress.get();
+  if (progress == nullptr) return;
+  const std::uint64_t bytes = observer_.counters().hashed_bytes;
+  progress->entries.fetch_add(result_.entries - std::exchange(told_entries_, result_.entries),
+                              std::memory_order_relaxed);
+  progress->bytes.fetch_add(bytes - std::exchange(told_bytes_, bytes), std::memory_order_relaxed);
 }
 
 ScanResult ScanWorker::take_result() {

@@ -86,6 +86,9 @@ class ScanWorker {
   std::optional<Seat> find_seat(const manifests::RelPath& path);
   void visit_alone(const Seat& seat);
 
+  /// Tells who watches what was done since the last time.
+  void tell_progress();
+
   void walk(const DirectoryTask& task);
   void list(const std::shared_ptr<const OpenDirectory>& directory);
   void visit(const OpenDirectory& directory, const char* name, std::size_t length, unsigned char type);
@@ -113,6 +116,8 @@ class ScanWorker {
   Observer observer_;
   DirectoryListing listing_;
   ScanResult result_;
+  std::uint64_t told_entries_ = 0;
+  std::uint64_t told_bytes_ = 0;
 
   // Of the directory that is being listed.
   const Exemptions::Directory* exempt_ = nullptr;
