@@ -62,7 +62,7 @@ bool root_is_as_in(const Manifest& manifest, const ScanPlan& plan) {
   const auto mount = root ? mount_of(root.get()) : std::nullopt;
   if (!mount) return false;
   Observed observed;
-  return Observer(*mount, nullptr, {}).observe_directory(root.get(), observed).outcome == Outcome::seen &&
+  return Observer(*mount, nullptr, nullptr, {}).observe_directory(root.get(), observed).outcome == Outcome::seen &&
          !compare(manifest, kRootEntry, observed, plan.accounts);
 }
 

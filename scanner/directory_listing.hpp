@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -14,8 +15,13 @@ class DirectoryListing {
  public:
   DirectoryListing();
 
-  /// Calls `visit(const char* name, std::size_t length, unsigned char d_type)` for every name but `.` and `..`; the
-  /// name is terminated by a NUL and valid during the call. Returns 0 or errno.
+  struct Name {
+    std::string_view text;  ///< terminated by a NUL
+    std::uint64_t inode;    ///< where a mount covers the name, that of what lies beneath
+    unsigned char type;     ///< DT_*
+  };
+
+  /// Calls `visit(const Name&)` for every name but `.` and `..`; the text is valid during the call. Returns 0 or errno.
   template <class Visit>
   int for_each(int directory, Visit visit) {
     for (;;) {
@@ -25,7 +31,7 @@ class DirectoryListing {
         const auto* entry = reinterpret_cast<const Entry*>(buffer_.get() + at);
         at += entry->length;
         const std::string_view name(entry->name);
-        if (name != "." && name != "..") visit(entry->name, name.size(), entry->type);
+        if (name != "." && name != "..") visit(Name{name, entry->inode, entry->type});
       }
     }
   }

@@ -20,7 +20,6 @@ namespace {
 
 using manifests::UniqueFd;
 
-constexpr std::size_t kBufferSize = 256 * 1024;
 constexpr int kAttempts = 4;
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
 
@@ -39,16 +38,6 @@ Observation failure(int error) {
     case ENOMEM: return failure(UnverifiedReason::limit, error);
     default: return failure(UnverifiedReason::io, error);
   }
-}
-
-void fill(const struct statx& status, Observed& observed) {
-  observed = Observed{};
-  observed.type = file_type(status.stx_mode);
-  observed.mode = status.stx_mode & 07777U;
-  observed.uid = status.stx_uid;
-  observed.gid = status.stx_gid;
-  observed.size = status.stx_size;
-  observed.changed_at = status.stx_ctime.tv_sec;
 }
 
 bool same_time(const statx_timestamp& a, const statx_timestamp& b) {
@@ -112,7 +101,7 @@ int read_attributes_of(int fd, Observed& observed) {
 
 /// The same without opening: through the directory's entry in /proc, which needs no permission to read the file.
 int read_attributes_at(int directory, const char* name, Observed& observed) {
-  const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
+  const std::string path = "/proc/thread-self/fd/" + std::to_string(directory) + "/" + name;
   return read_attributes([&](char* buffer, std::size_t size) { return ::llistxattr(path.c_str(), buffer, size); },
                          [&](const char* attribute, char* buffer, std::size_t size) {
                            return ::lgetxattr(path.c_str(), attribute, buffer, size);
@@ -130,60 +119,96 @@ std::optional<std::uint64_t> mount_of(int fd) {
   return status.stx_mnt_id;
 }
 
-Observer::Observer(std::uint64_t mount, Throttle* throttle, std::stop_token stop)
+Observer::Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop)
     : mount_(mount),
       throttle_(throttle),
+      cache_(cache),
       stop_(std::move(stop)),
-      buffer_(std::make_unique<unsigned char[]>(kBufferSize)) {}
+      buffer_(std::make_unique<unsigned char[]>(QuietReader::kChunk)) {}
+
+void Observer::fill(const struct statx& status, Observed& observed) const {
+  observed = Observed{};
+  observed.type = file_type(status.stx_mode);
+  observed.mode = status.stx_mode & 07777U;
+  observed.uid = status.stx_uid;
+  observed.gid = status.stx_gid;
+  observed.size = status.stx_size;
+  observed.changed_at = status.stx_ctime.tv_sec;
+  if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status);
+}
 
 Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
   if (!wanted.any()) return observe_unopened(directory, name, observed);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const UniqueFd fd = open_file_at(directory, name);
-    if (!fd) {
-      const int error = errno;
-      if (error == ENOENT) return {Outcome::vanished, {}, 0};
-      const Observation seen = observe_unopened(directory, name, observed);
-      // A link, a socket or a device without a driver cannot be opened and need not be.
-      if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
-      return failure(error);
-    }
+    OpenFile file;
+    if (const auto instead = open(directory, name, observed, file)) return *instead;
     Attempt result = Attempt::done;
-    const Observation seen = observe_open_file(fd.get(), wanted, observed, result);
+    const Observation seen = inspect(file, wanted, true, observed, result);
     if (result == Attempt::done) return seen;
     if (result == Attempt::not_a_file) return observe_unopened(directory, name, observed);
   }
   return failure(UnverifiedReason::unstable, 0);
 }
 
-Observation Observer::observe_open_file(int fd, const ContentWanted& wanted, Observed& observed, Attempt& attempt) {
-  struct statx before;  // NOLINT: filled by the kernel
-  if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &before) != 0) return failure(errno);
-  if (before.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
-  if (!S_ISREG(before.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
-  fill(before, observed);
-  if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
-  if (wanted.size && *wanted.size != before.stx_size) return {};
-
-  bool complete = false;
-  const Observation hashed = hash(fd, wanted, observed, complete);
-  if (hashed.outcome != Outcome::seen) return hashed;
-  struct statx after;  // NOLINT: filled by the kernel
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
-  if (!complete || !unmoved(before, after)) return attempt = Attempt::moved, Observation{};
-  return {};
+Observation Observer::begin(int directory, const char* name, const ContentWanted& wanted, Observed& observed,
+                            OpenFile& file) {
+  if (!wanted.any()) return observe_unopened(directory, name, observed);
+  if (const auto instead = open(directory, name, observed, file)) return *instead;
+  Attempt result = Attempt::done;
+  const Observation seen = inspect(file, wanted, false, observed, result);
+  switch (result) {
+    case Attempt::done: return seen;
+    case Attempt::not_a_file: return observe_unopened(directory, name, observed);
+    case Attempt::not_cached: return {Outcome::not_cached, {}, 0};
+    case Attempt::moved: break;
+  }
+  return observe(directory, name, wanted, observed);
 }
 
-Observation Observer::hash(int fd, const ContentWanted& wanted, Observed& observed, bool& complete) {
-  complete = false;
+Observation Observer::finish(OpenFile& file, const ContentWanted& wanted, Observed& observed) {
+  Attempt result = Attempt::done;
+  const Observation seen = hash(file, wanted, true, observed, result);
+  return result == Attempt::done ? seen : failure(UnverifiedReason::unstable, 0);
+}
+
+std::optional<Observation> Observer::open(int directory, const char* name, Observed& observed, OpenFile& file) {
+  file.fd_ = open_file_at(directory, name);
+  if (file.fd_) return std::nullopt;
+  const int error = errno;
+  if (error == ENOENT) return Observation{Outcome::vanished, {}, 0};
+  const Observation seen = observe_unopened(directory, name, observed);
+  // A link, a socket or a device without a driver cannot be opened and need not be.
+  if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
+  return failure(error);
+}
+
+Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,
+                              Attempt& attempt) {
+  const int fd = file.fd_.get();
+  if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return failure(errno);
+  if (file.before_.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
+  if (!S_ISREG(file.before_.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
+  fill(file.before_, observed);
+  if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
+  if (wanted.size && *wanted.size != file.before_.stx_size) return {};
+  file.reader_.emplace(fd, observed.size);
+  return hash(file, wanted, may_wait, observed, attempt);
+}
+
+Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,
+                           Attempt& attempt) {
   if (wanted.blake3) blake3_.reset();
   if (wanted.sha256) sha256_.reset();
   for (std::uint64_t left = observed.size; left > 0;) {
     if (stop_.stop_requested()) return {Outcome::stopped, {}, 0};
-    const ssize_t got = ::read(fd, buffer_.get(), std::min<std::uint64_t>(left, kBufferSize));
-    if (got < 0 && errno == EINTR) continue;
+    const std::size_t most = std::min<std::uint64_t>(left, QuietReader::kChunk);
+    // Whose beginning is in memory is read to the end.
+    const bool is_first = left == observed.size;
+    const ssize_t got = may_wait || !is_first ? file.reader_->read(buffer_.get(), most)
+                                              : file.reader_->read_if_cached(buffer_.get(), most);
+    if (got < 0 && errno == EAGAIN && !may_wait) return attempt = Attempt::not_cached, Observation{};
     if (got < 0) return failure(errno);
-    if (got == 0) return {};  // shrunk meanwhile
+    if (got == 0) return attempt = Attempt::moved, Observation{};  // shrunk meanwhile
     const auto length = static_cast<std::size_t>(got);
     if (wanted.blake3) blake3_.update(buffer_.get(), length);
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
@@ -194,7 +219,9 @@ Observation Observer::hash(int fd, const ContentWanted& wanted, Observed& observ
   ++counters_.hashed_files;
   if (wanted.blake3) observed.blake3 = blake3_.finish();
   if (wanted.sha256) observed.sha256 = sha256_.finish();
-  complete = true;
+  struct statx after;  // NOLINT: filled by the kernel
+  if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
+  if (!unmoved(file.before_, after)) attempt = Attempt::moved;
   return {};
 }
 
@@ -218,6 +245,12 @@ Observation Observer::observe_unopened(int directory, const char* name, Observed
     if (error != 0) return failure(error);
   }
   return {};
+}
+
+StatCache::Fingerprint Observer::fingerprint(int directory, const char* name) const {
+  struct statx status;  // NOLINT: filled by the kernel
+  if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) return 0;
+  return cache_->fingerprint(status);
 }
 
 Observation Observer::observe_directory(int directory, Observed& observed) {

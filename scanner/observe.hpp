@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,8 +9,11 @@
 #include <stop_token>
 
 #include "manifests/digest.hpp"
+#include "manifests/unique_fd.hpp"
 #include "scanner/finding.hpp"
 #include "scanner/observed.hpp"
+#include "scanner/quiet_reader.hpp"
+#include "scanner/stat_cache.hpp"
 #include "scanner/throttle.hpp"
 
 namespace driftd::scanner {
@@ -27,12 +32,17 @@ enum class Outcome : std::uint8_t {
   vanished,    ///< nothing stands there
   unverified,  ///< see `reason` and `error`
   stopped,     ///< a stop was requested meanwhile
+  not_cached,  ///< the content has to be waited for; see Observer::begin()
 };
 
 struct Observation {
   Outcome outcome = Outcome::seen;
   UnverifiedReason reason = UnverifiedReason::io;
   int error = 0;
+
+  [[nodiscard]] bool is_unstable() const {
+    return outcome == Outcome::unverified && reason == UnverifiedReason::unstable;
+  }
 };
 
 struct ObserverCounters {
@@ -40,19 +50,43 @@ struct ObserverCounters {
   std::uint64_t hashed_bytes = 0;
 };
 
+/// A regular file between begin() and finish(): its content is on the way from the disk.
+class OpenFile {
+ public:
+  OpenFile() = default;
+
+ private:
+  friend class Observer;
+  manifests::UniqueFd fd_;
+  std::optional<QuietReader> reader_;  ///< goes before the descriptor
+  struct statx before_;                // NOLINT: filled by the kernel
+};
+
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
 /// a link, never blocks on a FIFO, never crosses into another mount than the root's.
 class Observer {
  public:
-  /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` may be null; it must outlive the observer.
-  Observer(std::uint64_t mount, Throttle* throttle, std::stop_token stop);
+  /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
+  /// observer. With a cache, what is observed has a fingerprint.
+  Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop);
 
   /// Attributes, the content of a regular file as far as wanted, the target of a link. A file that changes while it
   /// is read is read again, up to three times, and is `unverified: unstable` after that.
   Observation observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
 
+  /// As observe(), but where the content is not in memory, `not_cached`: it has been asked for, and finish() gives the
+  /// rest of the observation, so that the disk can be kept busy with many files at once.
+  Observation begin(int directory, const char* name, const ContentWanted& wanted, Observed& observed, OpenFile& file);
+
+  /// After `not_cached`; `observed` is the one that begin() has filled. A file that changed since then is `unverified:
+  /// unstable`; observe() may be tried then.
+  Observation finish(OpenFile& file, const ContentWanted& wanted, Observed& observed);
+
   /// As observe(), for the tree's root or another directory that is open already.
   Observation observe_directory(int directory, Observed& observed);
+
+  /// For the cache, which must be there: how what stands there looks now, without a look at it. 0: not to be relied on.
+  StatCache::Fingerprint fingerprint(int directory, const char* name) const;
 
   /// The observation that a system call's errno stands for.
   static Observation failed(int error);
@@ -60,14 +94,19 @@ class Observer {
   [[nodiscard]] const ObserverCounters& counters() const { return counters_; }
 
  private:
-  enum class Attempt : std::uint8_t { done, moved, not_a_file };
+  /// How an attempt at an open file ended.
+  enum class Attempt : std::uint8_t { done, moved, not_a_file, not_cached };
 
-  Observation observe_open_file(int fd, const ContentWanted& wanted, Observed& observed, Attempt& attempt);
+  /// Opens what stands there; where that is no regular file, or cannot be opened, gives the observation instead.
+  std::optional<Observation> open(int directory, const char* name, Observed& observed, OpenFile& file);
+  Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
+  Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
+  void fill(const struct statx& status, Observed& observed) const;
   Observation observe_unopened(int directory, const char* name, Observed& observed);
-  Observation hash(int fd, const ContentWanted& wanted, Observed& observed, bool& complete);
 
   const std::uint64_t mount_;
   Throttle* throttle_;
+  const StatCache* cache_;
   std::stop_token stop_;
   std::unique_ptr<unsigned char[]> buffer_;
   manifests::Blake3 blake3_;

@@ -31,6 +31,7 @@ struct Observed {
   std::string target;                     ///< of a symlink
   std::optional<std::string> capability;  ///< raw security.capability
   std::optional<manifests::Digest> acl;   ///< BLAKE3 of raw system.posix_acl_access
+  std::uint64_t fingerprint = 0;          ///< for a StatCache, where there is one
 };
 
 }  // namespace driftd::scanner

@@ -19,12 +19,15 @@ using manifests::ErrorCode;
 using manifests::Manifest;
 using manifests::Result;
 
-/// Runs the workers, the first of them on this thread; a worker's exception reaches the caller.
-void run_all(SharedScan& shared, std::vector<std::unique_ptr<ScanWorker>>& workers) {
+using Workers = std::vector<std::unique_ptr<ScanWorker>>;
+
+/// Runs a part of the scan, each worker on a thread of its own; a worker's exception reaches the caller.
+void run_all(SharedScan& shared, Workers& workers, void (ScanWorker::*part)()) {
   std::vector<std::exception_ptr> failures(workers.size());
   const auto work = [&](std::size_t i) {
+    enter_scan_thread(shared.root, shared.options.priority);
     try {
-      workers[i]->run();
+      (workers[i].get()->*part)();
     } catch (...) {
       failures[i] = std::current_exception();
       shared.queue.cancel();
@@ -32,8 +35,7 @@ void run_all(SharedScan& shared, std::vector<std::unique_ptr<ScanWorker>>& worke
   };
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back([&work, i] { work(i); });
-    work(0);
+    for (std::size_t i = 0; i < workers.size(); ++i) threads.emplace_back(work, i);
   }
   for (const auto& failure : failures) {
     if (failure) std::rethrow_exception(failure);
@@ -46,7 +48,7 @@ void append(std::vector<Item>& all, std::vector<Item>& part) {
 }
 
 /// One result of all, each path once: a path that could not be verified after a finding was made keeps both.
-ScanResult gather(std::vector<std::unique_ptr<ScanWorker>>& workers) {
+ScanResult gather(Workers& workers) {
   ScanResult all;
   for (const auto& worker : workers) {
     ScanResult part = worker->take_result();
@@ -82,14 +84,18 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
   const auto mount = mount_of(root.get());
   if (!mount) return manifests::system_error(plan.root, errno);
 
-  SharedScan shared{plan, manifest, options, root.get(), *mount, stop, {}};
-  std::vector<std::unique_ptr<ScanWorker>> workers;
+  StatCache* cache = &manifest == &plan.manifest->manifest() ? options.cache.get() : nullptr;
+  SharedScan shared{plan, manifest, options, cache, root.get(), *mount, scope.is_whole(), stop, {}, {}};
+  Workers workers;
   workers.push_back(std::make_unique<ScanWorker>(shared));
   scope.is_whole() ? workers.front()->seed_whole() : workers.front()->seed_paths(scope);
   if (!shared.queue.empty()) {
     while (workers.size() < options.threads) workers.push_back(std::make_unique<ScanWorker>(shared));
+    run_all(shared, workers, &ScanWorker::walk_all);
+    for (const auto& worker : workers) shared.cold.add(std::move(worker->deferred()));
+    shared.cold.sort();
+    if (!shared.cold.empty()) run_all(shared, workers, &ScanWorker::read_cold);
   }
-  run_all(shared, workers);
   if (stop.stop_requested()) return Error{ErrorCode::io, "the scan was stopped"};
 
   ScanResult result = gather(workers);

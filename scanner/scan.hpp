@@ -12,10 +12,13 @@
 #include "scanner/accounts.hpp"
 #include "scanner/exemptions.hpp"
 #include "scanner/finding.hpp"
+#include "scanner/scan_thread.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/throttle.hpp"
 
 namespace driftd::scanner {
+
+class StatCache;
 
 /// What to check against what. Immutable while scans run.
 struct ScanPlan {
@@ -38,6 +41,11 @@ struct ScanOptions {
   unsigned threads = 1;
   std::shared_ptr<Throttle> throttle = nullptr;      ///< null: as fast as it goes
   std::shared_ptr<ScanProgress> progress = nullptr;  ///< null: nobody watches
+  Priority priority = Priority::normal;
+  /// Made for the plan's manifest, and kept from one scan to the next. Null: none.
+  std::shared_ptr<StatCache> cache = nullptr;
+  /// Content that the cache knows is not read again. Wants a cache.
+  bool quick = false;
 };
 
 struct ScanResult {

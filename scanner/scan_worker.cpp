@@ -2,17 +2,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
-#include <set>
+#include <functional>
 #include <utility>
 
+#include "scanner/c_name.hpp"
+#include "scanner/cold_reader.hpp"
 #include "scanner/compare.hpp"
 #include "scanner/safe_open.hpp"
+#include "scanner/stat_cache.hpp"
 
 namespace driftd::scanner {
 namespace {
@@ -20,42 +22,28 @@ namespace {
 using manifests::EntryIndex;
 using manifests::EntryType;
 using manifests::kRootEntry;
-using manifests::Manifest;
 using manifests::RelPath;
 
 constexpr std::string_view kRootPath = ".";
 /// Enough files that handing them to another thread is worth a lock, few enough to share a large directory evenly.
 constexpr std::size_t kBatch = 256;
+/// A file of this size is worth a thread of its own.
+constexpr std::uint64_t kLargeFile = 16 * 1024 * 1024;
 /// How often a directory may turn into something else and back before it counts as unstable.
 constexpr unsigned kDirectoryAttempts = 3;
+/// Files that a thread asks the disk for at once; more gains nothing.
+constexpr std::size_t kWidestWindow = 256;
+/// What a thread holds open beside them.
+constexpr std::size_t kOtherDescriptors = 24;
 
-std::string join(std::string_view directory, std::string_view name) {
-  if (directory == kRootPath) return std::string(name);
-  std::string path;
-  path.reserve(directory.size() + 1 + name.size());
-  path.append(directory).append(1, '/').append(name);
-  return path;
-}
+constexpr Observation kUnstable{Outcome::unverified, UnverifiedReason::unstable, 0};
 
 std::string_view parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? kRootPath : path.substr(0, slash);
 }
 
-/// A name with the NUL that system calls want, without touching the heap.
-class CName {
- public:
-  explicit CName(std::string_view name) {
-    std::memcpy(text_.data(), name.data(), name.size());
-    text_[name.size()] = '\0';
-  }
-  [[nodiscard]] const char* get() const { return text_.data(); }
-
- private:
-  std::array<char, manifests::kMaxComponent + 1> text_;  // NOLINT: set above
-};
-
-bool is_directory_type(unsigned char type) { return type == DT_DIR; }
+std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 unsigned char directory_entry_type(FileType type) {
   switch (type) {
@@ -70,20 +58,21 @@ unsigned char directory_entry_type(FileType type) {
 struct Look {
   int error = 0;
   unsigned char type = DT_UNKNOWN;
+  std::uint64_t inode = 0;
 };
 
 Look look_at(int directory, const char* name) {
   struct stat status {};
-  if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) return {errno, DT_UNKNOWN};
-  return {0, directory_entry_type(file_type(status.st_mode))};
+  if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) return {errno, DT_UNKNOWN, 0};
+  return {0, directory_entry_type(file_type(status.st_mode)), status.st_ino};
 }
 
-ContentWanted content_wanted(const Manifest& manifest, EntryIndex entry) {
-  ContentWanted wanted;
-  wanted.blake3 = manifest.blake3(entry) != nullptr;
-  wanted.sha256 = !wanted.blake3 && manifest.sha256(entry) != nullptr;
-  wanted.size = manifest.size_of(entry);
-  return wanted;
+/// How many files one of `threads` threads may hold open.
+std::size_t window_for(unsigned threads) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  const std::size_t share = limit.rlim_cur / (threads + 1);
+  return std::clamp<std::size_t>(share > kOtherDescriptors ? share - kOtherDescriptors : 1, 1, kWidestWindow);
 }
 
 }  // namespace
@@ -91,10 +80,11 @@ ContentWanted content_wanted(const Manifest& manifest, EntryIndex entry) {
 ScanWorker::ScanWorker(SharedScan& shared)
     : shared_(shared),
       manifest_(shared.manifest),
-      observer_(shared.mount, shared.options.throttle.get(), shared.stop) {}
+      observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop),
+      judge_(shared.manifest, shared.plan, shared.root, shared.cache, shared.stop) {}
 
 void ScanWorker::seed_whole() {
-  result_.scope.add_whole();
+  judge_.result().scope.add_whole();
   shared_.queue.push(DirectoryTask{std::string(kRootPath), kRootEntry});
 }
 
@@ -126,14 +116,15 @@ std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
 void ScanWorker::seed_paths(const Scope& asked) {
   // Two rounds, so that two paths below one missing directory become one.
   for (const RelPath& path : asked.paths()) {
-    if (const auto seat = find_seat(path)) result_.scope.add(seat->path);
+    if (const auto seat = find_seat(path)) judge_.result().scope.add(seat->path);
   }
-  for (const RelPath& path : result_.scope.paths()) {
+  for (const RelPath& path : judge_.result().scope.paths()) {
     const auto seat = find_seat(path);
     if (seat && seat->path == path) {
       visit_alone(*seat);
     } else {
-      report_unverified(path.str(), manifest_.find(path.str()), {Outcome::unverified, UnverifiedReason::unstable, 0});
+      const auto entry = manifest_.find(path.str());
+      entry ? judge_.unverified(*entry, kUnstable) : judge_.unverified(path.str(), kUnstable);
     }
   }
 }
@@ -147,16 +138,16 @@ void ScanWorker::visit_alone(const Seat& seat) {
   files_.clear();
   const Look look = look_at(directory.fd.get(), seat.name.c_str());
   if (look.error == 0) {
-    visit(directory, seat.name.c_str(), seat.name.size(), look.type);
-    check_files(directory, files_);
-  } else if (look.error != ENOENT) {
-    report_unverified(seat.path.str(), child, Observer::failed(look.error));
+    visit(directory, {seat.name, look.inode, look.type});
+    check_files(directory.fd.get(), files_);
   } else if (child) {
-    check_missing(seat.path.str(), *child);
+    look.error == ENOENT ? judge_.missing(*child) : judge_.unverified(*child, Observer::failed(look.error));
+  } else if (look.error != ENOENT) {
+    judge_.unverified(seat.path.str(), Observer::failed(look.error));
   }
 }
 
-void ScanWorker::run() {
+void ScanWorker::walk_all() {
   bool busy = false;
   while (auto task = shared_.queue.next(busy)) {
     busy = true;
@@ -164,159 +155,161 @@ void ScanWorker::run() {
     if (const auto* directory = std::get_if<DirectoryTask>(&*task)) {
       walk(*directory);
     } else {
-      const auto& files = std::get<FilesTask>(*task);
-      check_files(*files.directory, files.files);
+      check_files(std::get<FilesTask>(*task));
     }
     tell_progress();
   }
 }
 
+void ScanWorker::read_cold() {
+  // What is asked for ahead escapes the throttle.
+  const std::size_t window = shared_.options.throttle ? 1 : window_for(shared_.options.threads);
+  ColdReader reader(manifest_, shared_.root, observer_, judge_, window);
+  for (auto files = shared_.cold.next(); !files.empty(); files = shared_.cold.next()) {
+    if (shared_.stop.stop_requested()) return;
+    reader.read(files);
+    tell_progress();
+  }
+  reader.finish();
+  tell_progress();
+}
+
 void ScanWorker::tell_progress() {
   ScanProgress* progress = shared_.options.progress.get();
   if (progress == nullptr) return;
+  const std::uint64_t entries = judge_.result().entries;
   const std::uint64_t bytes = observer_.counters().hashed_bytes;
-  progress->entries.fetch_add(result_.entries - std::exchange(told_entries_, result_.entries),
-                              std::memory_order_relaxed);
+  progress->entries.fetch_add(entries - std::exchange(told_entries_, entries), std::memory_order_relaxed);
   progress->bytes.fetch_add(bytes - std::exchange(told_bytes_, bytes), std::memory_order_relaxed);
 }
 
 ScanResult ScanWorker::take_result() {
-  result_.hashed_files = observer_.counters().hashed_files;
-  result_.hashed_bytes = observer_.counters().hashed_bytes;
-  return std::move(result_);
+  ScanResult result = std::move(judge_.result());
+  result.hashed_files = observer_.counters().hashed_files;
+  result.hashed_bytes = observer_.counters().hashed_bytes;
+  return result;
 }
 
 void ScanWorker::walk(const DirectoryTask& task) {
-  auto directory = std::make_shared<OpenDirectory>();
-  directory->fd = open_directory_beneath(shared_.root, task.path);
-  directory->path = task.path;
-  directory->entry = task.entry;
-  directory->free = task.free;
-  if (!directory->fd) return directory_failed(task, errno);
+  const OpenDirectory directory{open_directory_beneath(shared_.root, task.path), task.path, task.entry, task.free};
+  if (!directory.fd) return directory_failed(task, errno);
   if (task.entry) {
     Observed observed;
-    const Observation seen = observer_.observe_directory(directory->fd.get(), observed);
-    if (seen.outcome != Outcome::seen) return report_unverified(task.path, task.entry, seen);
-    if (auto finding = compare(manifest_, *task.entry, observed, shared_.plan.accounts)) {
-      report(std::move(*finding), task.path);
-    }
-    ++result_.entries;
+    const Observation seen = observer_.observe_directory(directory.fd.get(), observed);
+    if (seen.outcome != Outcome::seen) return judge_.unverified(*task.entry, seen);
+    judge_.seen(*task.entry, observed);
   }
   list(directory);
 }
 
 void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
+  const auto unverified = [&](const Observation& observation) {
+    task.entry ? judge_.unverified(*task.entry, observation) : judge_.unverified(task.path, observation);
+  };
   const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
-  if (!changed || task.path == kRootPath) {
-    return report_unverified(task.path, task.entry, Observer::failed(error));
-  }
+  if (!changed || task.path == kRootPath) return unverified(Observer::failed(error));
   if (task.attempt + 1 >= kDirectoryAttempts) {
-    return report_unverified(task.path, task.entry, {Outcome::unverified, UnverifiedReason::unstable, error});
+    return unverified({Outcome::unverified, UnverifiedReason::unstable, error});
   }
   // It was a directory a moment ago. Look again at what stands there now.
-  const std::string parent_path(parent_of(task.path));
-  OpenDirectory parent{open_directory_beneath(shared_.root, parent_path), parent_path, {}};
-  const CName name(RelPath::parse(task.path)->name());
-  const Look look = parent.fd ? look_at(parent.fd.get(), name.get()) : Look{ENOENT};
+  const manifests::UniqueFd parent = open_directory_beneath(shared_.root, parent_of(task.path));
+  const CName name(name_of(task.path));
+  const Look look = parent ? look_at(parent.get(), name.get()) : Look{ENOENT};
   if (look.error == 0 && look.type == DT_DIR) {
     shared_.queue.push(DirectoryTask{task.path, task.entry, task.free, task.attempt + 1});
   } else if (look.error != 0 && look.error != ENOENT) {
-    report_unverified(task.path, task.entry, Observer::failed(look.error));
+    unverified(Observer::failed(look.error));
   } else if (task.entry) {
-    look.error == 0 ? check_listed(parent, *task.entry) : check_missing(task.path, *task.entry);
+    look.error == 0 ? void(check_listed(parent.get(), *task.entry)) : judge_.missing(*task.entry);
   }
 }
 
-void ScanWorker::list(const std::shared_ptr<const OpenDirectory>& directory) {
-  exempt_ = shared_.plan.exemptions.in(directory->path);
-  children_ = directory->entry ? manifest_.children(*directory->entry) : std::span<const EntryIndex>();
+void ScanWorker::list(const OpenDirectory& directory) {
+  exempt_ = shared_.plan.exemptions.in(directory.path);
+  children_ = directory.entry ? manifest_.children(*directory.entry) : std::span<const EntryIndex>();
   seen_.assign(children_.size(), false);
   files_.clear();
-  const int error = listing_.for_each(
-      directory->fd.get(),
-      [&](const char* name, std::size_t length, unsigned char type) { visit(*directory, name, length, type); });
+  const int error =
+      listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) { visit(directory, name); });
   if (error != 0) {
     // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
-    report_unverified(directory->path, std::nullopt, Observer::failed(error));
+    judge_.unverified(directory.path, Observer::failed(error));
   }
   for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (seen_[i]) continue;
-    // A rename during the listing can hide a name that is there all the time, so a direct look decides.
-    const EntryIndex entry = children_[i];
-    if (exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested) {
-      account(entry);
-      continue;
-    }
-    const CName name(manifest_.name(entry));
-    const Look look = look_at(directory->fd.get(), name.get());
-    if (look.error == 0) {
-      visit(*directory, name.get(), manifest_.name(entry).size(), look.type);
-    } else if (look.error == ENOENT) {
-      check_missing(join(directory->path, manifest_.name(entry)), entry);
-    } else {
-      report_unverified(join(directory->path, manifest_.name(entry)), entry, Observer::failed(look.error));
-    }
+    if (!seen_[i]) visit_unseen(directory, children_[i]);
   }
-  hash_found_files(directory);
+  check_found_files(directory);
 }
 
-void ScanWorker::visit(const OpenDirectory& directory, const char* name, std::size_t length, unsigned char type) {
-  if (type == DT_UNKNOWN) {  // some file systems leave the type out
-    const Look look = look_at(directory.fd.get(), name);
-    if (look.error == ENOENT) return;
-    if (look.error != 0)
-      return report_unverified(join(directory.path, name), std::nullopt, Observer::failed(look.error));
-    type = look.type;
+void ScanWorker::visit_unseen(const OpenDirectory& directory, EntryIndex entry) {
+  if (exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested) {
+    return judge_.skip(entry);
   }
-  const std::string_view wanted(name, length);
+  // A rename during the listing can hide a name that is there all the time, so a direct look decides.
+  const CName name(manifest_.name(entry));
+  const Look look = look_at(directory.fd.get(), name.get());
+  if (look.error == 0) {
+    visit(directory, {manifest_.name(entry), look.inode, look.type});
+  } else if (look.error == ENOENT) {
+    judge_.missing(entry);
+  } else {
+    judge_.unverified(entry, Observer::failed(look.error));
+  }
+}
+
+void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::Name& name) {
+  if (name.type == DT_UNKNOWN) {  // some file systems leave the type out
+    const CName text(name.text);
+    const Look look = look_at(directory.fd.get(), text.get());
+    if (look.error == 0) return visit(directory, {name.text, look.inode, look.type});
+    if (look.error != ENOENT) judge_.unverified(join(directory.path, name.text), Observer::failed(look.error));
+    return;
+  }
   const auto at =
-      std::lower_bound(children_.begin(), children_.end(), wanted,
+      std::lower_bound(children_.begin(), children_.end(), name.text,
                        [&](EntryIndex child, std::string_view value) { return manifest_.name(child) < value; });
-  const bool listed = at != children_.end() && manifest_.name(*at) == wanted;
-  const auto exempt = exempt_ != nullptr ? exempt_->judge(wanted) : Exemptions::Verdict::none;
+  const bool listed = at != children_.end() && manifest_.name(*at) == name.text;
+  const auto exempt = exempt_ != nullptr ? exempt_->judge(name.text) : Exemptions::Verdict::none;
   if (listed) {
     const auto position = static_cast<std::size_t>(at - children_.begin());
     if (seen_[position]) return;
     seen_[position] = true;
-    exempt == Exemptions::Verdict::nested ? account(*at) : visit_listed(directory, *at, type);
-  } else if (exempt == Exemptions::Verdict::passage && is_directory_type(type)) {
-    shared_.queue.push(DirectoryTask{join(directory.path, wanted), std::nullopt, directory.free});
-  } else if (exempt == Exemptions::Verdict::nested ||
-             (exempt == Exemptions::Verdict::manifest && passes_as_own_manifest(directory, name))) {
-    return;
-  } else {
-    visit_unlisted(directory, name, type);
+    exempt == Exemptions::Verdict::nested ? judge_.skip(*at) : visit_listed(directory, {name.inode, *at}, name.type);
+  } else if (exempt == Exemptions::Verdict::passage && name.type == DT_DIR) {
+    shared_.queue.push(DirectoryTask{join(directory.path, name.text), std::nullopt, directory.free});
+  } else if (exempt != Exemptions::Verdict::nested) {
+    const CName text(name.text);
+    if (exempt == Exemptions::Verdict::manifest && passes_as_own_manifest(directory, text.get())) return;
+    visit_unlisted(directory, name);
   }
 }
 
-void ScanWorker::visit_listed(const OpenDirectory& directory, EntryIndex entry, unsigned char type) {
-  const EntryType expected = manifest_.type(entry);
+void ScanWorker::visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type) {
+  const EntryType expected = manifest_.type(file.entry);
   if (expected == EntryType::file && type == DT_REG) {
-    files_.push_back(entry);
+    files_.push_back(file);
   } else if (expected == EntryType::directory && type == DT_DIR) {
-    shared_.queue.push(DirectoryTask{join(directory.path, manifest_.name(entry)), entry, manifest_.ignore(entry)});
+    shared_.queue.push(
+        DirectoryTask{join(directory.path, manifest_.name(file.entry)), file.entry, manifest_.ignore(file.entry)});
   } else {
-    check_listed(directory, entry);
+    check_listed(directory.fd.get(), file.entry);
   }
 }
 
-void ScanWorker::visit_unlisted(const OpenDirectory& directory, const char* name, unsigned char type) {
-  std::string path = join(directory.path, name);
+void ScanWorker::visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name) {
+  std::string path = join(directory.path, name.text);
   const bool is_free = directory.free || manifest_.is_mutable(path);
-  if (!is_free) {
-    if (shared_.plan.report_additions) report_added(directory, name, path);
-    return;
+  if (!is_free && !shared_.plan.report_additions) return;
+  if (is_free) judge_.count_unchecked();
+  if (is_free && name.type == DT_DIR) {
+    return shared_.queue.push(DirectoryTask{std::move(path), std::nullopt, directory.free});
   }
-  ++result_.unchecked;
-  if (is_directory_type(type)) {
-    shared_.queue.push(DirectoryTask{std::move(path), std::nullopt, directory.free});
-    return;
-  }
+  const CName text(name.text);
   Observed observed;
-  const Observation seen = observer_.observe(directory.fd.get(), name, {}, observed);
-  if (seen.outcome == Outcome::unverified) return report_unverified(std::move(path), std::nullopt, seen);
-  if (seen.outcome != Outcome::seen) return;
-  if (auto finding = judge_mutable(observed)) report(std::move(*finding), std::move(path));
+  const Observation seen = observer_.observe(directory.fd.get(), text.get(), {}, observed);
+  if (seen.outcome == Outcome::vanished) return;
+  if (seen.outcome != Outcome::seen) return judge_.unverified(std::move(path), seen);
+  is_free ? judge_.unchecked(std::move(path), observed) : judge_.added(std::move(path), observed);
 }
 
 bool ScanWorker::passes_as_own_manifest(const OpenDirectory& directory, const char* name) {
@@ -325,106 +318,67 @@ bool ScanWorker::passes_as_own_manifest(const OpenDirectory& directory, const ch
          can_be_own_manifest(observed);
 }
 
-void ScanWorker::report_added(const OpenDirectory& directory, const char* name, const std::string& path) {
-  Observed observed;
-  const Observation seen = observer_.observe(directory.fd.get(), name, {}, observed);
-  if (seen.outcome == Outcome::vanished) return;
-  if (seen.outcome != Outcome::seen) return report_unverified(path, std::nullopt, seen);
-  Finding finding = added(observed);
-  if (observed.type == FileType::directory) count_below(path, finding);
-  report(std::move(finding), path);
-}
-
-void ScanWorker::count_below(const std::string& path, Finding& finding) {
-  std::set<std::string> first;
-  std::vector<std::string> directories{path};
-  while (!directories.empty() && !shared_.stop.stop_requested()) {
-    const std::string directory = std::move(directories.back());
-    directories.pop_back();
-    const manifests::UniqueFd fd = open_directory_beneath(shared_.root, directory);
-    if (!fd) continue;  // the finding says already that the whole is not as it should be
-    (void)DirectoryListing().for_each(fd.get(), [&](const char* name, std::size_t, unsigned char type) {
-      ++finding.below;
-      std::string below = join(directory, name);
-      if (is_directory_type(type)) directories.push_back(below);
-      first.insert(std::move(below));
-      if (first.size() > Finding::kFirstBelow) first.erase(std::prev(first.end()));
-    });
+void ScanWorker::check_found_files(const OpenDirectory& directory) {
+  const auto hand_over = [&](auto begin, auto end) { shared_.queue.push(FilesTask{directory.path, {begin, end}}); };
+  const auto is_large = [&](const ListedFile& file) { return manifest_.size_of(file.entry).value_or(0) >= kLargeFile; };
+  if (shared_.options.threads > 1) {
+    const auto large = std::partition(files_.begin(), files_.end(), std::not_fn(is_large));
+    for (auto at = large; at != files_.end(); ++at) hand_over(at, at + 1);
+    files_.erase(large, files_.end());
+    for (; files_.size() > kBatch; files_.resize(files_.size() - kBatch)) {
+      hand_over(files_.end() - static_cast<std::ptrdiff_t>(kBatch), files_.end());
+    }
   }
-  finding.first_below.assign(first.begin(), first.end());
+  check_files(directory.fd.get(), files_);
 }
 
-void ScanWorker::hash_found_files(const std::shared_ptr<const OpenDirectory>& directory) {
-  std::size_t end = files_.size();
-  for (; end > kBatch; end -= kBatch) {
-    shared_.queue.push(FilesTask{directory,
-                                 {files_.begin() + static_cast<std::ptrdiff_t>(end - kBatch),
-                                  files_.begin() + static_cast<std::ptrdiff_t>(end)}});
-  }
-  check_files(*directory, std::span(files_).first(end));
+void ScanWorker::check_files(const FilesTask& task) {
+  const manifests::UniqueFd directory = open_directory_beneath(shared_.root, task.directory);
+  if (directory) return check_files(directory.get(), task.files);
+  const int error = errno;
+  const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
+  for (const ListedFile& file : task.files)
+    judge_.unverified(file.entry, changed ? kUnstable : Observer::failed(error));
 }
 
-void ScanWorker::check_files(const OpenDirectory& directory, std::span<const EntryIndex> files) {
-  for (const EntryIndex entry : files) {
+void ScanWorker::check_files(int directory, std::span<const ListedFile> files) {
+  bool is_cold = shared_.defers && coldness_.presumed();
+  for (const ListedFile& file : files) {
     if (shared_.stop.stop_requested()) return;
-    check_listed(directory, entry);
+    if (is_known(directory, file.entry)) {
+      judge_.skip(file.entry);
+    } else if (is_cold) {
+      deferred_.push_back(file);
+    } else {
+      is_cold = check_listed(directory, file.entry) == From::disk && shared_.defers;
+      coldness_.seen(is_cold);
+    }
   }
 }
 
-void ScanWorker::check_listed(const OpenDirectory& directory, EntryIndex entry) {
+bool ScanWorker::is_known(int directory, EntryIndex entry) {
+  if (!shared_.options.quick || shared_.cache == nullptr || !content_wanted(manifest_, entry).any()) return false;
   const CName name(manifest_.name(entry));
-  Observed observed;
+  return shared_.cache->agrees(entry, observer_.fingerprint(directory, name.get()));
+}
+
+ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry) {
+  const CName name(manifest_.name(entry));
   const ContentWanted wanted = content_wanted(manifest_, entry);
-  const Observation seen = observer_.observe(directory.fd.get(), name.get(), wanted, observed);
-  switch (seen.outcome) {
-    case Outcome::stopped: return;
-    case Outcome::vanished: return check_missing(join(directory.path, manifest_.name(entry)), entry);
-    case Outcome::unverified: return report_unverified(join(directory.path, manifest_.name(entry)), entry, seen);
-    case Outcome::seen: break;
-  }
-  if (observed.type == FileType::directory && manifest_.type(entry) == EntryType::directory) {
-    shared_.queue.push(DirectoryTask{join(directory.path, manifest_.name(entry)), entry, manifest_.ignore(entry), 1});
-    return;
-  }
-  account(entry);
-  if (manifest_.type(entry) == EntryType::file && !wanted.any()) ++result_.unchecked;
-  auto finding = compare(manifest_, entry, observed, shared_.plan.accounts);
-  if (!finding) return;
-  std::string path = join(directory.path, manifest_.name(entry));
-  if (observed.type == FileType::directory) {
-    count_below(path, *finding);
+  Observed observed;
+  OpenFile file;
+  Observation seen = observer_.begin(directory, name.get(), wanted, observed, file);
+  const From from = seen.outcome == Outcome::not_cached ? From::disk : From::memory;
+  if (from == From::disk) seen = observer_.finish(file, wanted, observed);
+  if (seen.is_unstable()) seen = observer_.observe(directory, name.get(), wanted, observed);
+  const bool has_become_directory = seen.outcome == Outcome::seen && observed.type == FileType::directory &&
+                                    manifest_.type(entry) == EntryType::directory;
+  if (has_become_directory) {
+    shared_.queue.push(DirectoryTask{manifest_.path(entry), entry, manifest_.ignore(entry), 1});
   } else {
-    finding->below = manifest_.subtree_end(entry) - entry - 1;
+    judge_.settle(entry, seen, observed);
   }
-  report(std::move(*finding), std::move(path));
-}
-
-bool ScanWorker::may_vanish(const std::string& path, EntryIndex entry) const {
-  if (manifest_.optional(entry)) return true;
-  if (!manifest_.is_mutable(path)) return false;
-  for (EntryIndex at = entry; at < manifest_.subtree_end(entry); ++at) {
-    if (manifest_.blake3(at) != nullptr || manifest_.sha256(at) != nullptr) return false;
-  }
-  return true;
-}
-
-void ScanWorker::check_missing(const std::string& path, EntryIndex entry) {
-  account(entry);
-  if (!may_vanish(path, entry)) report(missing(manifest_, entry), path);
-}
-
-void ScanWorker::report(Finding finding, std::string path) {
-  finding.path = std::move(path);
-  result_.findings.push_back(std::move(finding));
-}
-
-void ScanWorker::report_unverified(std::string path, std::optional<EntryIndex> entry, const Observation& observation) {
-  Unverified unverified{std::move(path), observation.reason, observation.error, 0};
-  if (entry) {
-    account(*entry);
-    unverified.below = manifest_.subtree_end(*entry) - *entry - 1;
-  }
-  result_.unverified.push_back(std::move(unverified));
+  return from;
 }
 
 }  // namespace driftd::scanner

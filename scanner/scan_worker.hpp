@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,7 +14,9 @@
 #include "manifests/manifest.hpp"
 #include "manifests/rel_path.hpp"
 #include "manifests/unique_fd.hpp"
+#include "scanner/cold_files.hpp"
 #include "scanner/directory_listing.hpp"
+#include "scanner/judge.hpp"
 #include "scanner/observe.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/work_queue.hpp"
@@ -21,25 +24,18 @@
 /// The inside of scan(): what its threads share, and what each of them does.
 namespace driftd::scanner {
 
-struct OpenDirectory {
-  manifests::UniqueFd fd;
+/// A directory to open, judge and list.
+struct DirectoryTask {
   std::string path;  ///< as in Finding
   std::optional<manifests::EntryIndex> entry;
   bool free = false;  ///< at or below an ignored directory
-};
-
-/// A directory to open, judge and list.
-struct DirectoryTask {
-  std::string path;
-  std::optional<manifests::EntryIndex> entry;
-  bool free = false;
   unsigned attempt = 0;
 };
 
 /// Listed files of one directory, to hash.
 struct FilesTask {
-  std::shared_ptr<const OpenDirectory> directory;
-  std::vector<manifests::EntryIndex> files;
+  std::string directory;
+  std::vector<ListedFile> files;
 };
 
 using Task = std::variant<DirectoryTask, FilesTask>;
@@ -48,10 +44,13 @@ struct SharedScan {
   const ScanPlan& plan;
   const manifests::Manifest& manifest;
   const ScanOptions& options;
+  StatCache* cache;  ///< null: none, or none of this manifest
   int root;
   std::uint64_t mount;
+  bool defers;  ///< files that are not in memory are left for read_cold()
   std::stop_token stop;
   WorkQueue<Task> queue;
+  ColdFiles cold;
 };
 
 /// One thread's part. Owns its results until the scan gathers them; shares nothing but the queue.
@@ -66,14 +65,26 @@ class ScanWorker {
   /// a directory above that is missing, added or of the wrong type.
   void seed_paths(const Scope& asked);
 
-  /// Works until the queue is done or a stop is requested.
-  void run();
+  /// Walks until the queue is done or a stop is requested.
+  void walk_all();
+
+  /// What walk_all() left, once all workers are through with it: files that have to come from the disk.
+  void read_cold();
+
+  [[nodiscard]] std::vector<ListedFile>& deferred() { return deferred_; }
 
   /// Hands over the results; `entries` counts the manifest entries that were judged.
   ScanResult take_result();
 
  private:
   using EntryIndex = manifests::EntryIndex;
+
+  struct OpenDirectory {
+    manifests::UniqueFd fd;
+    std::string path;
+    std::optional<EntryIndex> entry;
+    bool free = false;
+  };
 
   /// Where a path is looked at from: an open directory and a name in it.
   struct Seat {
@@ -86,36 +97,35 @@ class ScanWorker {
   std::optional<Seat> find_seat(const manifests::RelPath& path);
   void visit_alone(const Seat& seat);
 
-  /// Tells who watches what was done since the last time.
-  void tell_progress();
-
   void walk(const DirectoryTask& task);
-  void list(const std::shared_ptr<const OpenDirectory>& directory);
-  void visit(const OpenDirectory& directory, const char* name, std::size_t length, unsigned char type);
-  void visit_listed(const OpenDirectory& directory, EntryIndex entry, unsigned char type);
-  void visit_unlisted(const OpenDirectory& directory, const char* name, unsigned char type);
+  void list(const OpenDirectory& directory);
+  void visit(const OpenDirectory& directory, const DirectoryListing::Name& name);
+  void visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type);
+  void visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
+  void visit_unseen(const OpenDirectory& directory, EntryIndex entry);
+  void directory_failed(const DirectoryTask& task, int error);
 
   bool passes_as_own_manifest(const OpenDirectory& directory, const char* name);
 
-  void hash_found_files(const std::shared_ptr<const OpenDirectory>& directory);
-  void check_files(const OpenDirectory& directory, std::span<const EntryIndex> files);
-  void check_listed(const OpenDirectory& directory, EntryIndex entry);
-  void check_missing(const std::string& path, EntryIndex entry);
-  void directory_failed(const DirectoryTask& task, int error);
-  void report_added(const OpenDirectory& directory, const char* name, const std::string& path);
-  void report(Finding finding, std::string path);
-  void report_unverified(std::string path, std::optional<EntryIndex> entry, const Observation& observation);
-  void count_below(const std::string& path, Finding& finding);
+  void check_found_files(const OpenDirectory& directory);
+  void check_files(const FilesTask& task);
+  void check_files(int directory, std::span<const ListedFile> files);
+  /// Where the content was.
+  enum class From : std::uint8_t { memory, disk };
+  From check_listed(int directory, EntryIndex entry);
+  /// Whether a quick scan needs to look no closer.
+  bool is_known(int directory, EntryIndex entry);
 
-  [[nodiscard]] bool may_vanish(const std::string& path, EntryIndex entry) const;
-  /// The whole subtree of an entry has its judgement.
-  void account(EntryIndex entry) { result_.entries += shared_.manifest.subtree_end(entry) - entry; }
+  /// Tells who watches what was done since the last time.
+  void tell_progress();
 
   SharedScan& shared_;
   const manifests::Manifest& manifest_;
   Observer observer_;
+  Judge judge_;
   DirectoryListing listing_;
-  ScanResult result_;
+  Coldness coldness_;
+  std::vector<ListedFile> deferred_;
   std::uint64_t told_entries_ = 0;
   std::uint64_t told_bytes_ = 0;
 
@@ -123,7 +133,7 @@ class ScanWorker {
   const Exemptions::Directory* exempt_ = nullptr;
   std::span<const EntryIndex> children_;
   std::vector<bool> seen_;  ///< parallel to children_
-  std::vector<EntryIndex> files_;
+  std::vector<ListedFile> files_;
 };
 
 }  // namespace driftd::scanner

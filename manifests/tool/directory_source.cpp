@@ -58,7 +58,7 @@ class DirectoryReader {
   }
 
   Result<std::vector<SourceItem>> read(unsigned threads) {
-    scanner::Observer observer(mount_, nullptr, {});
+    scanner::Observer observer(mount_, nullptr, nullptr, {});
     if (auto walked = walk(".", Below::wanted, observer); !walked) return walked.error();
     progress_.expect_bytes(bytes_to_hash_);
     if (auto hashed = hash_all(threads); !hashed) return hashed.error();
@@ -83,7 +83,7 @@ class DirectoryReader {
     std::vector<std::string> names;
     scanner::DirectoryListing listing;
     if (const int error = listing.for_each(
-            directory.get(), [&](const char* name, std::size_t, unsigned char) { names.emplace_back(name); })) {
+            directory.get(), [&](const scanner::DirectoryListing::Name& name) { names.emplace_back(name.text); })) {
       return system_error(path, error);
     }
     bool held_own_manifest = false;
@@ -142,7 +142,7 @@ class DirectoryReader {
     std::atomic<std::size_t> next{0};
     std::vector<std::optional<Error>> errors(work.size());
     const auto run = [&] {
-      scanner::Observer observer(mount_, nullptr, {});
+      scanner::Observer observer(mount_, nullptr, nullptr, {});
       for (std::size_t i = next++; i < work.size(); i = next++) {
         if (auto done = hash_directory(work[i].first, work[i].second, observer); !done) errors[i] = done.error();
       }

@@ -34,7 +34,7 @@ constexpr ContentWanted kBlake3{true, false, {}};
 struct Seat {
   explicit Seat(const std::string& path, Throttle* throttle = nullptr, std::stop_token stop = {})
       : fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-        observer(mount_of(fd.get()).value(), throttle, std::move(stop)) {}
+        observer(mount_of(fd.get()).value(), throttle, nullptr, std::move(stop)) {}
 
   Observation look(const char* name, const ContentWanted& wanted) {
     return observer.observe(fd.get(), name, wanted, seen);
@@ -227,7 +227,7 @@ TEST_CASE("what lies on another mount is unverified") {
   tree.file("file", "x");
   tree.link("link", "file");
   const UniqueFd fd(::open(tree.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  Observer elsewhere(mount_of(fd.get()).value() + 1, nullptr, {});
+  Observer elsewhere(mount_of(fd.get()).value() + 1, nullptr, nullptr, {});
   Observed seen;
   for (const Observation& found :
        {elsewhere.observe(fd.get(), "file", kBlake3, seen), elsewhere.observe(fd.get(), "file", kNothing, seen),

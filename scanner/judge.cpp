@@ -1,0 +1,129 @@
+#include "scanner/judge.hpp"
+
+#include <dirent.h>
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "scanner/compare.hpp"
+#include "scanner/directory_listing.hpp"
+#include "scanner/safe_open.hpp"
+#include "scanner/stat_cache.hpp"
+
+namespace driftd::scanner {
+
+using manifests::EntryIndex;
+using manifests::EntryType;
+using manifests::kRootEntry;
+
+ContentWanted content_wanted(const manifests::Manifest& manifest, EntryIndex entry) {
+  ContentWanted wanted;
+  wanted.blake3 = manifest.blake3(entry) != nullptr;
+  wanted.sha256 = !wanted.blake3 && manifest.sha256(entry) != nullptr;
+  wanted.size = manifest.size_of(entry);
+  return wanted;
+}
+
+std::string join(std::string_view directory, std::string_view name) {
+  if (directory == ".") return std::string(name);
+  std::string path;
+  path.reserve(directory.size() + 1 + name.size());
+  path.append(directory).append(1, '/').append(name);
+  return path;
+}
+
+Judge::Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache,
+             std::stop_token stop)
+    : manifest_(manifest), plan_(plan), root_(root), cache_(cache), stop_(std::move(stop)) {}
+
+void Judge::settle(EntryIndex entry, const Observation& observation, const Observed& observed) {
+  switch (observation.outcome) {
+    case Outcome::seen: return seen(entry, observed);
+    case Outcome::vanished: return missing(entry);
+    case Outcome::unverified: return unverified(entry, observation);
+    case Outcome::not_cached:
+    case Outcome::stopped: return;  // the scan fails as a whole, by the count of what was judged if by nothing else
+  }
+}
+
+void Judge::seen(EntryIndex entry, const Observed& observed) {
+  const EntryType type = manifest_.type(entry);
+  const bool is_directory = type == EntryType::directory && observed.type == FileType::directory;
+  is_directory ? void(++result_.entries) : skip(entry);
+  if (type == EntryType::file && !content_wanted(manifest_, entry).any()) ++result_.unchecked;
+  auto finding = compare(manifest_, entry, observed, plan_.accounts);
+  if (cache_ != nullptr) cache_->remember(entry, finding ? 0 : observed.fingerprint);
+  if (!finding) return;
+  finding->path = path_of(entry);
+  if (!is_directory) {
+    observed.type == FileType::directory ? count_below(*finding)
+                                         : void(finding->below = manifest_.subtree_end(entry) - entry - 1);
+  }
+  result_.findings.push_back(std::move(*finding));
+}
+
+void Judge::missing(EntryIndex entry) {
+  skip(entry);
+  std::string path = path_of(entry);
+  if (!may_vanish(path, entry)) report(scanner::missing(manifest_, entry), std::move(path));
+}
+
+void Judge::unverified(EntryIndex entry, const Observation& observation) {
+  skip(entry);
+  result_.unverified.push_back(
+      {path_of(entry), observation.reason, observation.error, manifest_.subtree_end(entry) - entry - 1});
+}
+
+void Judge::unverified(std::string path, const Observation& observation) {
+  result_.unverified.push_back({std::move(path), observation.reason, observation.error, 0});
+}
+
+void Judge::added(std::string path, const Observed& observed) {
+  Finding finding = scanner::added(observed);
+  finding.path = std::move(path);
+  if (observed.type == FileType::directory) count_below(finding);
+  result_.findings.push_back(std::move(finding));
+}
+
+void Judge::unchecked(std::string path, const Observed& observed) {
+  if (auto finding = judge_mutable(observed)) report(std::move(*finding), std::move(path));
+}
+
+void Judge::report(Finding finding, std::string path) {
+  finding.path = std::move(path);
+  result_.findings.push_back(std::move(finding));
+}
+
+void Judge::count_below(Finding& finding) {
+  std::set<std::string> first;
+  std::vector<std::string> directories{finding.path};
+  DirectoryListing listing;
+  while (!directories.empty() && !stop_.stop_requested()) {
+    const std::string directory = std::move(directories.back());
+    directories.pop_back();
+    const manifests::UniqueFd fd = open_directory_beneath(root_, directory);
+    if (!fd) continue;  // the finding says already that the whole is not as it should be
+    (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
+      ++finding.below;
+      std::string below = join(directory, name.text);
+      if (name.type == DT_DIR) directories.push_back(below);
+      first.insert(std::move(below));
+      if (first.size() > Finding::kFirstBelow) first.erase(std::prev(first.end()));
+    });
+  }
+  finding.first_below.assign(first.begin(), first.end());
+}
+
+bool Judge::may_vanish(const std::string& path, EntryIndex entry) const {
+  if (manifest_.optional(entry)) return true;
+  if (!manifest_.is_mutable(path)) return false;
+  for (EntryIndex at = entry; at < manifest_.subtree_end(entry); ++at) {
+    if (manifest_.blake3(at) != nullptr || manifest_.sha256(at) != nullptr) return false;
+  }
+  return true;
+}
+
+std::string Judge::path_of(EntryIndex entry) const { return entry == kRootEntry ? "." : manifest_.path(entry); }
+
+}  // namespace driftd::scanner

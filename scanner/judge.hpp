@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "manifests/manifest.hpp"
+#include "scanner/observe.hpp"
+#include "scanner/scan.hpp"
+
+namespace driftd::scanner {
+
+/// Makes the results of one thread out of what it has seen. Every call settles what it is about; an entry is settled
+/// once. Paths are as in Finding.
+class Judge {
+ public:
+  using EntryIndex = manifests::EntryIndex;
+
+  /// `manifest` is the plan's, or that of another release that the tree is compared with. All must outlive the judge;
+  /// `cache` may be null.
+  Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache, std::stop_token stop);
+
+  /// By what an observation came to. Not for `not_cached`, which is none yet.
+  void settle(EntryIndex entry, const Observation& observation, const Observed& observed);
+
+  /// Something stands where the entry says. The entry's own judgement, and, unless it is a directory that it should
+  /// be, of all below it.
+  void seen(EntryIndex entry, const Observed& observed);
+  void missing(EntryIndex entry);
+  void unverified(EntryIndex entry, const Observation& observation);
+  /// The entry and all below it agree, or are somebody else's.
+  void skip(EntryIndex entry) { result_.entries += manifest_.subtree_end(entry) - entry; }
+
+  /// Something stands where no entry is.
+  void added(std::string path, const Observed& observed);
+  void unchecked(std::string path, const Observed& observed);
+  void unverified(std::string path, const Observation& observation);
+  /// A path that a mutable rule leaves unchecked.
+  void count_unchecked() { ++result_.unchecked; }
+
+  [[nodiscard]] ScanResult& result() { return result_; }
+
+ private:
+  void report(Finding finding, std::string path);
+  void count_below(Finding& finding);
+  [[nodiscard]] bool may_vanish(const std::string& path, EntryIndex entry) const;
+  [[nodiscard]] std::string path_of(EntryIndex entry) const;
+
+  const manifests::Manifest& manifest_;
+  const ScanPlan& plan_;
+  const int root_;
+  StatCache* cache_;
+  std::stop_token stop_;
+  ScanResult result_;
+};
+
+/// How far the content of an entry has to be looked at.
+ContentWanted content_wanted(const manifests::Manifest& manifest, manifests::EntryIndex entry);
+
+/// `name` in the directory `directory`, which is `.` for the root.
+std::string join(std::string_view directory, std::string_view name);
+
+}  // namespace driftd::scanner

@@ -1,0 +1,118 @@
+#include "scanner/quiet_reader.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace driftd::scanner {
+namespace {
+
+constexpr std::size_t kReadAheadByAttempt = 64 * 1024;
+constexpr std::uint64_t kSmallestPage = 4096;
+/// As far ahead as the page cache is asked about at once; more than the kernel reads ahead, less than a scan may leave
+/// behind if it is stopped.
+constexpr std::uint64_t kWindow = 8 * 1024 * 1024;
+
+std::uint64_t page_size() {
+  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+std::uint64_t page_start(std::uint64_t offset) { return offset - offset % page_size(); }
+
+void drop(int fd, std::uint64_t begin, std::uint64_t length) {
+  ::posix_fadvise(fd, static_cast<off_t>(begin), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+}
+
+}  // namespace
+
+ssize_t QuietReader::read(unsigned char* buffer, std::size_t length) {
+  if (size_ > kChunk) {
+    look_ahead();
+    return read_at_position(buffer, length, 0);
+  }
+  if (absent_from_ != UINT64_MAX) return read_at_position(buffer, length, 0);
+  const ssize_t cached = read_at_position(buffer, length, RWF_NOWAIT);
+  if (cached > 0 || (cached < 0 && errno != EAGAIN && errno != EOPNOTSUPP)) return cached;
+  // At the end of the file, or where the next byte would have to be waited for.
+  if (cached < 0 && errno == EAGAIN) absent_from_ = position_;
+  return read_at_position(buffer, length, 0);
+}
+
+ssize_t QuietReader::read_if_cached(unsigned char* buffer, std::size_t length) {
+  if (size_ > kChunk) look_ahead();
+  const ssize_t got = read_at_position(buffer, length, RWF_NOWAIT);
+  if (got >= 0) return got;
+  if (errno == EOPNOTSUPP) return read_at_position(buffer, length, 0);  // FUSE, NFS and old kernels' tmpfs
+  if (errno != EAGAIN) return got;
+  absent_from_ = std::min(absent_from_, position_);
+  // The attempt alone makes the kernel read ahead, by its own measure (since Linux 5.10).
+  if (length > kReadAheadByAttempt) {
+    ::posix_fadvise(fd_, static_cast<off_t>(position_), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  }
+  return errno = EAGAIN, -1;
+}
+
+ssize_t QuietReader::read_at_position(unsigned char* buffer, std::size_t length, int flags) {
+  ssize_t got = 0;
+  do {
+    if (flags == 0) {
+      got = ::pread(fd_, buffer, length, static_cast<off_t>(position_));
+    } else {
+      iovec part{buffer, length};
+      got = ::preadv2(fd_, &part, 1, static_cast<off_t>(position_), flags);
+    }
+  } while (got < 0 && errno == EINTR);
+  if (got > 0) position_ += static_cast<std::uint64_t>(got);
+  return got;
+}
+
+void QuietReader::look_ahead() {
+  while (known_ < size_ && position_ + kWindow > known_) {
+    const std::uint64_t end = std::min(size_, known_ + kWindow);
+    note_absent(known_, end);
+    known_ = end;
+  }
+  // What lies behind is not wanted again. Once a window is often enough.
+  if (position_ % kWindow < kChunk) drop_until(page_start(position_));
+}
+
+void QuietReader::note_absent(std::uint64_t begin, std::uint64_t end) {
+  const std::size_t length = end - begin;
+  // Nothing is touched through the mapping; it is how mincore(2) is told the file.
+  void* mapping = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_, static_cast<off_t>(begin));
+  if (mapping == MAP_FAILED) return;
+  std::array<unsigned char, kWindow / kSmallestPage> resident;  // NOLINT: filled by the kernel
+  if (::mincore(mapping, length, resident.data()) == 0) {
+    for (std::uint64_t at = begin; at < end; at += page_size()) {
+      if ((resident[(at - begin) / page_size()] & 1U) != 0) continue;
+      if (absent_.empty() || absent_.back().end != at) absent_.push_back({at, at});
+      absent_.back().end = at + page_size();
+    }
+  }
+  ::munmap(mapping, length);
+}
+
+void QuietReader::drop_until(std::uint64_t limit) {
+  std::erase_if(absent_, [&](Range& range) {
+    if (range.begin >= limit) return false;
+    drop(fd_, range.begin, std::min(range.end, limit) - range.begin);
+    range.begin = std::min(range.end, limit);
+    return range.begin == range.end;
+  });
+}
+
+void QuietReader::forget() {
+  const int error = errno;
+  if (size_ <= kChunk && absent_from_ != UINT64_MAX) drop(fd_, page_start(absent_from_), 0);
+  // Also what the kernel read ahead and nobody asked for.
+  drop_until(UINT64_MAX);
+  errno = error;
+}
+
+}  // namespace driftd::scanner

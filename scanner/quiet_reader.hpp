@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace driftd::scanner {
+
+/// Reads one open file from front to back, and leaves the page cache as it was: pages that were not in memory before
+/// are given back once they were read, so that a scan of cold data does not push out what the host's applications
+/// work with. Pages that were in memory stay. The descriptor must outlive the reader.
+class QuietReader {
+ public:
+  /// Reads of this size at most, and files up to it are told apart by a single read.
+  static constexpr std::size_t kChunk = 256 * 1024;
+
+  QuietReader(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  QuietReader(const QuietReader&) = delete;
+  QuietReader& operator=(const QuietReader&) = delete;
+  ~QuietReader() { forget(); }
+
+  /// As read(2): the next bytes, 0 at the end, or -1 with errno. `length` is at most kChunk.
+  ssize_t read(unsigned char* buffer, std::size_t length);
+
+  /// As read(), but where the next bytes are not in memory, -1 with EAGAIN, and they are on their way from the disk.
+  ssize_t read_if_cached(unsigned char* buffer, std::size_t length);
+
+ private:
+  struct Range {
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+
+  ssize_t read_at_position(unsigned char* buffer, std::size_t length, int flags);
+  void look_ahead();
+  void note_absent(std::uint64_t begin, std::uint64_t end);
+  void drop_until(std::uint64_t limit);
+  void forget();
+
+  const int fd_;
+  const std::uint64_t size_;
+  std::uint64_t position_ = 0;
+  /// Large files: what was not in memory, up to `known_`; asked before any of it is read, since the kernel reads ahead.
+  std::vector<Range> absent_;
+  std::uint64_t known_ = 0;
+  /// Small files: from here on nothing was in memory.
+  std::uint64_t absent_from_ = UINT64_MAX;
+};
+
+}  // namespace driftd::scanner

@@ -1,0 +1,39 @@
+#include "scanner/scan_thread.hpp"
+
+#include <linux/close_range.h>
+#include <linux/ioprio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace driftd::scanner {
+namespace {
+
+constexpr int kLowestNice = 19;
+constexpr unsigned kFirstOwn = 3;  // after the standard ones
+
+// ThreadSanitizer believes that all threads share one table.
+#ifdef __SANITIZE_THREAD__
+void leave_shared_descriptors(int) {}
+#else
+void leave_shared_descriptors(int root) {
+  const auto kept = static_cast<unsigned>(root);
+  const auto close_own = [](unsigned first, unsigned last) {
+    return first > last || ::syscall(SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) == 0;
+  };
+  // A copy of a descriptor keeps a connection open that others have closed.
+  (void)(close_own(kFirstOwn, kept - 1) && close_own(kept + 1, ~0U));
+}
+#endif
+
+}  // namespace
+
+void enter_scan_thread(int root, Priority priority) {
+  if (priority == Priority::background) {
+    ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestNice);
+  }
+  leave_shared_descriptors(root);
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <ctime>
+#include <vector>
+
+#include "manifests/manifest.hpp"
+
+namespace driftd::scanner {
+
+/// Remembers of each entry of one manifest how stat(2) saw it when its content was last found to agree, so that a quick
+/// scan has to read only what was touched since. It is safe against a forged mtime, since it holds the ctime as well;
+/// a clock that was set back could forge that, and so could a write through a mapping that was open already: full
+/// scans find both. Any number of threads may use it.
+class StatCache {
+ public:
+  /// What statx(2) says of a path, condensed with a key that nobody outside knows. 0: not to be relied on.
+  using Fingerprint = std::uint64_t;
+
+  explicit StatCache(std::size_t entries);
+
+  /// Wants STATX_BASIC_STATS and STATX_MNT_ID. 0 where the last change lies less than two seconds back, or ahead:
+  /// another change could have the same time stamp.
+  [[nodiscard]] Fingerprint fingerprint(const struct statx& status) const;
+
+  [[nodiscard]] bool agrees(manifests::EntryIndex entry, Fingerprint now) const {
+    return now != 0 && entries_[entry].load(std::memory_order_relaxed) == now;
+  }
+  /// The entry agreed with the manifest when it looked like that.
+  void remember(manifests::EntryIndex entry, Fingerprint seen) {
+    entries_[entry].store(seen, std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<unsigned char, 16> key_;  // NOLINT: set in the constructor
+  std::vector<std::atomic<Fingerprint>> entries_;
+};
+
+}  // namespace driftd::scanner
