@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace driftd::scanner {
 namespace {
 
+/// Of large files that are not in memory, as much is on its way while as much is hashed.
+constexpr std::uint64_t kAhead = 2 * 1024 * 1024;
 constexpr std::size_t kReadAheadByAttempt = 64 * 1024;
 constexpr std::uint64_t kSmallestPage = 4096;
 /// As far ahead as the page cache is asked about at once; more than the kernel reads ahead, less than a scan may leave
@@ -78,6 +81,14 @@ void QuietReader::look_ahead() {
     note_absent(known_, end);
     known_ = end;
   }
+  if (absent_.empty()) return;
+  // The kernel may read far ahead, into pages that nobody has asked about yet, so it reads what it is told to here.
+  if (!std::exchange(reads_ahead_, true)) ::posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
+  asked_ = std::max(asked_, page_start(position_));
+  while (asked_ < std::min(size_, position_ + kAhead)) {
+    ::posix_fadvise(fd_, static_cast<off_t>(asked_), static_cast<off_t>(kAhead), POSIX_FADV_WILLNEED);
+    asked_ += kAhead;
+  }
   // What lies behind is not wanted again. Once a window is often enough.
   if (position_ % kWindow < kChunk) drop_until(page_start(position_));
 }
@@ -99,11 +110,11 @@ void QuietReader::note_absent(std::uint64_t begin, std::uint64_t end) {
 }
 
 void QuietReader::drop_until(std::uint64_t limit) {
-  std::erase_if(absent_, [&](Range& range) {
+  std::erase_if(absent_, [&](const Range& range) {
     if (range.begin >= limit) return false;
+    // Always from the range's beginning: a large folio goes only as a whole, so the last one may still be there.
     drop(fd_, range.begin, std::min(range.end, limit) - range.begin);
-    range.begin = std::min(range.end, limit);
-    return range.begin == range.end;
+    return range.end + kWindow <= limit;
   });
 }
 
@@ -111,7 +122,7 @@ void QuietReader::forget() {
   const int error = errno;
   if (size_ <= kChunk && absent_from_ != UINT64_MAX) drop(fd_, page_start(absent_from_), 0);
   // Also what the kernel read ahead and nobody asked for.
-  drop_until(UINT64_MAX);
+  drop_until(UINT64_MAX - kWindow);
   errno = error;
 }
 

@@ -45,6 +45,8 @@ class QuietReader {
   /// Large files: what was not in memory, up to `known_`; asked before any of it is read, since the kernel reads ahead.
   std::vector<Range> absent_;
   std::uint64_t known_ = 0;
+  std::uint64_t asked_ = 0;   ///< from the disk, up to here
+  bool reads_ahead_ = false;  ///< instead of the kernel
   /// Small files: from here on nothing was in memory.
   std::uint64_t absent_from_ = UINT64_MAX;
 };

@@ -8,22 +8,21 @@ namespace {
 /// Coarser than any time stamp that a file system keeps; FAT counts in steps of two seconds.
 constexpr std::int64_t kTooRecent = 2;
 
-/// Clocks of the kernel's time stamps tick slower than the real one, never faster.
-std::int64_t coarse_now() {
+}  // namespace
+
+StatCache::StatCache(std::size_t entries, std::int64_t (*now)()) : now_(now), entries_(entries) {
+  static_assert(crypto_shorthash_BYTES == sizeof(Fingerprint) && crypto_shorthash_KEYBYTES == sizeof key_);
+  ::randombytes_buf(key_.data(), key_.size());
+}
+
+std::int64_t StatCache::coarse_now() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
   return now.tv_sec;
 }
 
-}  // namespace
-
-StatCache::StatCache(std::size_t entries) : entries_(entries) {
-  static_assert(crypto_shorthash_BYTES == sizeof(Fingerprint) && crypto_shorthash_KEYBYTES == sizeof key_);
-  ::randombytes_buf(key_.data(), key_.size());
-}
-
 StatCache::Fingerprint StatCache::fingerprint(const struct statx& status) const {
-  if (status.stx_ctime.tv_sec + kTooRecent >= coarse_now()) return 0;
+  if (status.stx_ctime.tv_sec + kTooRecent >= now_()) return 0;
   const std::array<std::uint64_t, 9> facts = {
       std::uint64_t{status.stx_dev_major} << 32U | status.stx_dev_minor,
       status.stx_ino,

@@ -21,7 +21,8 @@ class StatCache {
   /// What statx(2) says of a path, condensed with a key that nobody outside knows. 0: not to be relied on.
   using Fingerprint = std::uint64_t;
 
-  explicit StatCache(std::size_t entries);
+  /// `now`: seconds since 1970 by the clock of the file systems' time stamps.
+  explicit StatCache(std::size_t entries, std::int64_t (*now)() = coarse_now);
 
   /// Wants STATX_BASIC_STATS and STATX_MNT_ID. 0 where the last change lies less than two seconds back, or ahead:
   /// another change could have the same time stamp.
@@ -35,7 +36,11 @@ class StatCache {
     entries_[entry].store(seen, std::memory_order_relaxed);
   }
 
+  /// CLOCK_REALTIME_COARSE, which the kernel stamps files with.
+  static std::int64_t coarse_now();
+
  private:
+  std::int64_t (*now_)();
   std::array<unsigned char, 16> key_;  // NOLINT: set in the constructor
   std::vector<std::atomic<Fingerprint>> entries_;
 };

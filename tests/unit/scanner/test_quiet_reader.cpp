@@ -1,0 +1,115 @@
+#include <fcntl.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "manifests/unique_fd.hpp"
+#include "scanner/quiet_reader.hpp"
+#include "tests/unit/support/page_cache.hpp"
+#include "tests/unit/support/skip.hpp"
+#include "tests/unit/support/temp_tree.hpp"
+
+using driftd::manifests::UniqueFd;
+using driftd::scanner::QuietReader;
+using driftd::test::cached_bytes;
+using driftd::test::evict;
+using driftd::test::TempTree;
+
+namespace {
+
+constexpr std::size_t kMega = 1024 * 1024;
+
+std::string content_of(std::size_t size) {
+  std::string content(size, '\0');
+  std::uint64_t state = size;
+  for (char& c : content) c = static_cast<char>((state = state * 6364136223846793005U + 1442695040888963407U) >> 56U);
+  return content;
+}
+
+UniqueFd open_file(const std::string& path) { return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
+
+std::string read_all(const std::string& path, std::uint64_t size, std::size_t step = QuietReader::kChunk) {
+  const UniqueFd fd = open_file(path);
+  QuietReader reader(fd.get(), size);
+  std::vector<unsigned char> buffer(step);
+  std::string all;
+  for (ssize_t got = 0; (got = reader.read(buffer.data(), buffer.size())) > 0;) {
+    all.append(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(got));
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("content is read whole and right, in memory or not, whatever the size") {
+  const TempTree tree;
+  for (const std::size_t size : {std::size_t{1}, std::size_t{4096}, QuietReader::kChunk - 1, QuietReader::kChunk,
+                                 QuietReader::kChunk + 1, 3 * kMega + 17, 20 * kMega + 1}) {
+    const std::string content = content_of(size);
+    tree.file("f", content);
+    CHECK(read_all(tree.at("f"), size) == content);
+    evict(tree.at("f"));
+    CHECK(read_all(tree.at("f"), size) == content);
+    evict(tree.at("f"), 8192, 4096);
+    CHECK(read_all(tree.at("f"), size, 100'000) == content);
+  }
+}
+
+TEST_CASE("what was not in memory before a read is not there after it, and what was stays") {
+  const TempTree tree;
+  tree.file("f", "x");
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  for (const std::size_t size : {std::size_t{5000}, QuietReader::kChunk, 2 * kMega, 33 * kMega}) {
+    tree.file("f", content_of(size));
+    REQUIRE(evict(tree.at("f")));
+    REQUIRE(cached_bytes(tree.at("f")) == 0);
+    (void)read_all(tree.at("f"), size);
+    CHECK_MESSAGE(cached_bytes(tree.at("f")) == 0, size);
+
+    const UniqueFd fd = open_file(tree.at("f"));
+    std::string warm(size, '\0');
+    REQUIRE(::pread(fd.get(), warm.data(), size, 0) == static_cast<ssize_t>(size));
+    const std::uint64_t all = cached_bytes(tree.at("f"));
+    (void)read_all(tree.at("f"), size);
+    CHECK_MESSAGE(cached_bytes(tree.at("f")) == all, size);
+  }
+}
+
+TEST_CASE("of a file that was in memory in part, that part stays") {
+  const TempTree tree;
+  constexpr std::size_t kSize = 24 * kMega;
+  tree.file("f", content_of(kSize));
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  const UniqueFd fd = open_file(tree.at("f"));
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
+  std::string part(2 * kMega, '\0');
+  for (const off_t at : {off_t{0}, off_t{10 * kMega}, off_t{22 * kMega}}) {
+    REQUIRE(::pread(fd.get(), part.data(), part.size(), at) == static_cast<ssize_t>(part.size()));
+  }
+  const std::uint64_t before = cached_bytes(tree.at("f"));
+  REQUIRE(before >= 6 * kMega);
+  REQUIRE(before < kSize / 2);
+  (void)read_all(tree.at("f"), kSize);
+  CHECK(cached_bytes(tree.at("f")) == before);
+}
+
+TEST_CASE("reading if cached refuses what is not, and asks for it") {
+  const TempTree tree;
+  tree.file("f", content_of(5000));
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  const UniqueFd fd = open_file(tree.at("f"));
+  {
+    QuietReader reader(fd.get(), 5000);
+    std::vector<unsigned char> buffer(QuietReader::kChunk);
+    const ssize_t first = reader.read_if_cached(buffer.data(), buffer.size());
+    const int error = errno;
+    CHECK(first == -1);
+    CHECK(error == EAGAIN);
+    CHECK(reader.read(buffer.data(), buffer.size()) == 5000);
+    CHECK(cached_bytes(tree.at("f")) > 0);
+  }
+  CHECK(cached_bytes(tree.at("f")) == 0);
+}
