@@ -127,6 +127,7 @@ class Reader {
              }},
             {"full_scan", [&](const YamlNode& value) { return values_.duration(value, tree.full_scan); }},
             {"deploy_window", [&](const YamlNode& value) { return values_.duration(value, tree.deploy_window); }},
+            {"notify_after", [&](const YamlNode& value) { return values_.duration_or_none(value, tree.notify_after); }},
             {"labels", [&](const YamlNode& value) { return read_metric_labels(value, tree.labels); }},
         });
     if (!taken) return taken;

@@ -32,6 +32,8 @@ struct TreeConfig {
   std::chrono::seconds full_scan{std::chrono::hours(24)};
   /// How long a path may stay as the release before has it, once a new manifest is in force.
   std::chrono::seconds deploy_window{std::chrono::minutes(10)};
+  /// How long drift has to stay before somebody is told of it, beyond the metrics. 0: at once.
+  std::chrono::seconds notify_after{60};
   Labels labels;  ///< onto the metric driftd_tree_info
 
   friend bool operator==(const TreeConfig&, const TreeConfig&) = default;

@@ -56,6 +56,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// In seconds, at most a year.
+std::optional<std::uint64_t> parse_duration(const YamlNode& node) {
+  constexpr std::uint64_t kYear = 366ULL * 86400;
+  if (node.kind != YamlNode::Kind::scalar) return std::nullopt;
+  const auto value = parse_with_unit(node.scalar, {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}});
+  return value && *value <= kYear ? value : std::nullopt;
+}
+
 }  // namespace
 
 Result<void> ConfigValues::text(const YamlNode& node, std::string& target) const {
@@ -99,11 +107,15 @@ Result<void> ConfigValues::number(const YamlNode& node, std::uint64_t& target, s
 }
 
 Result<void> ConfigValues::duration(const YamlNode& node, std::chrono::seconds& target) const {
-  const auto value = parse_with_unit(node.scalar, {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}});
-  constexpr std::uint64_t kYear = 366ULL * 86400;
-  if (node.kind != YamlNode::Kind::scalar || !value || *value == 0 || *value > kYear) {
-    return error(node, "must be a time of one second to a year, as in 90s, 30m, 24h or 7d");
-  }
+  const auto value = parse_duration(node);
+  if (!value || *value == 0) return error(node, "must be a time of one second to a year, as in 90s, 30m, 24h or 7d");
+  target = std::chrono::seconds(*value);
+  return {};
+}
+
+Result<void> ConfigValues::duration_or_none(const YamlNode& node, std::chrono::seconds& target) const {
+  const auto value = parse_duration(node);
+  if (!value) return error(node, "must be a time of 0s to a year, as in 0s, 90s, 30m or 24h");
   target = std::chrono::seconds(*value);
   return {};
 }

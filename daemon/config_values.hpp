@@ -31,6 +31,8 @@ struct ConfigValues {
                                  std::uint64_t most) const;
   /// A number with s, m, h or d; at least one second, at most a year.
   manifests::Result<void> duration(const YamlNode& node, std::chrono::seconds& target) const;
+  /// The same, or 0s.
+  manifests::Result<void> duration_or_none(const YamlNode& node, std::chrono::seconds& target) const;
   /// A number with B, KiB, MiB, GiB or TiB.
   manifests::Result<void> size(const YamlNode& node, std::size_t& target) const;
   /// A size followed by `/s`.

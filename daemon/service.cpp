@@ -5,6 +5,8 @@
 #include <csignal>
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +17,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/config.hpp"
+#include "daemon/history_store.hpp"
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
 #include "daemon/notify.hpp"
@@ -50,6 +53,7 @@ class Service {
                  workers_,
                  hub_,
                  store_,
+                 history_,
                  std::make_shared<const Config>(std::move(config)),
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
@@ -131,7 +135,16 @@ class Service {
       const auto before = wanted.find(name);
       if (before == wanted.end() || before->second != monitor) monitor->start();
     }
+    drop_old_history();
     publish();
+  }
+
+  void drop_old_history() {
+    std::vector<std::string> configured;
+    for (const TreeConfig& tree : context_.config->trees) configured.push_back(tree.name);
+    workers_.look([this, configured](const std::stop_token&) { return history_.drop_old(configured, wall_clock()); },
+                  // Whoever writes next has the same trouble, and says so.
+                  [](const Result<void>&) {});
   }
 
   void reload() {
@@ -251,7 +264,8 @@ class Service {
   std::atomic<std::size_t> waiting_events_{0};
   asio::io_context io_{1};
   Workers workers_;
-  StateStore store_;  ///< touched in Workers::look only, once the io_context runs
+  StateStore store_;              ///< touched in Workers::look only, once the io_context runs
+  HistoryStore history_{store_};  ///< likewise
   WatchHub hub_;
   MonitorContext context_;
   std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;

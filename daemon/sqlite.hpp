@@ -29,7 +29,8 @@ class Statement {
   /// For a statement that gives no rows.
   manifests::Result<void> run();
 
-  // Of the current row, columns from 0.
+  // Of the current row, columns from 0. A NULL reads as 0 or empty.
+  [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::int64_t number(int column) const;
   [[nodiscard]] std::string text(int column) const;
   /// The bytes are valid until the next step.

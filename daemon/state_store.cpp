@@ -11,6 +11,7 @@
 #include <set>
 #include <system_error>
 
+#include "daemon/state_schema.hpp"
 #include "manifests/digest.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
@@ -30,24 +31,6 @@ using sqlite::Access;
 using sqlite::Database;
 
 namespace fs = std::filesystem;
-
-/// "drft", so that file(1) and we know the file; and the version of the tables.
-constexpr std::int64_t kApplicationId = 0x64726674;
-constexpr std::int64_t kSchemaVersion = 1;
-
-constexpr const char* kSchema = R"(
-  PRAGMA application_id = 0x64726674;
-  PRAGMA user_version = 1;
-  CREATE TABLE vouched(tree TEXT NOT NULL, name TEXT NOT NULL, keys BLOB NOT NULL, sequence INTEGER NOT NULL,
-                       identity BLOB NOT NULL, PRIMARY KEY (tree, name, keys)) WITHOUT ROWID;
-  CREATE TABLE kept(id INTEGER PRIMARY KEY AUTOINCREMENT, tree TEXT NOT NULL, name TEXT NOT NULL,
-                    identity BLOB NOT NULL, sequence INTEGER NOT NULL, release TEXT NOT NULL,
-                    accepted_at INTEGER NOT NULL);
-  CREATE TABLE transition(tree TEXT PRIMARY KEY, previous BLOB NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE trust_reset(id INTEGER PRIMARY KEY AUTOINCREMENT, tree TEXT NOT NULL, at INTEGER NOT NULL,
-                           reason TEXT NOT NULL);
-  CREATE TABLE time_floor(id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
-)";
 
 std::string database_path(const std::string& directory) { return directory + "/state.db"; }
 
@@ -85,13 +68,6 @@ Result<std::vector<PublicKey>> unpack(sqlite::Blob bytes) {
   return keys;
 }
 
-Result<std::int64_t> pragma(Database& database, const std::string& name) {
-  auto statement = database.prepare("PRAGMA " + name);
-  const auto row = statement.step();
-  if (!row) return row.error();
-  return *row ? statement.number(0) : 0;
-}
-
 /// Whoever can write here can make the host forget.
 Result<void> check_directory(const std::string& directory) {
   struct stat status {};
@@ -103,24 +79,6 @@ Result<void> check_directory(const std::string& directory) {
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Error{ErrorCode::io,
                  manifests::escape(directory) + ": must not be writable by group or others (chmod go-w)"};
-  }
-  return {};
-}
-
-/// `format` where the file is damaged or somebody else's; any other error says nothing of that.
-Result<void> check_tables(Database& database) {
-  auto integrity = database.prepare("PRAGMA integrity_check(1)");
-  const auto row = integrity.step();
-  if (!row) return row.error();
-  const std::string path = manifests::escape(database.path());
-  if (!*row || integrity.text(0) != "ok") return Error{ErrorCode::format, path + ": the database is damaged"};
-  const auto application = pragma(database, "application_id");
-  if (!application) return application.error();
-  if (*application != kApplicationId) return Error{ErrorCode::format, path + ": not driftd's state"};
-  const auto version = pragma(database, "user_version");
-  if (!version) return version.error();
-  if (*version != kSchemaVersion) {
-    return Error{ErrorCode::io, path + ": made by another version of driftd (" + std::to_string(*version) + ")"};
   }
   return {};
 }
@@ -148,12 +106,11 @@ Result<Opened> open_for_writing(const std::string& directory) {
     return set.error();
   }
   if (fresh) {
-    auto transaction = sqlite::Transaction::begin(*database);
-    if (!transaction) return transaction.error();
-    if (auto made = database->execute(kSchema); !made) return made.error();
-    if (auto committed = transaction->commit(); !committed) return committed.error();
+    if (auto made = create_schema(*database); !made) return made.error();
   }
-  if (auto checked = check_tables(*database); !checked) return checked.error();
+  if (auto checked = check_schema(*database); !checked) return checked.error();
+  // Where that fails, a full disk for one, the older tables still protect; what is new says so when it is used.
+  (void)upgrade_schema(*database);
   return Opened{std::move(*database), fresh};
 }
 
@@ -209,7 +166,7 @@ StateStore StateStore::open(const std::string& directory) {
     return {directory, std::move(opened->database), opened->fresh ? Protection::fresh : Protection::ok, {}};
   }
   auto memory = *Database::open(":memory:", Access::write);
-  (void)memory.execute(kSchema);
+  (void)create_schema(memory);
   return {directory, std::move(memory), Protection::lost, opened.error().message};
 }
 
@@ -217,7 +174,7 @@ Result<StateStore> StateStore::open_for_reading(const std::string& directory) {
   if (auto checked = check_directory(directory); !checked) return checked.error();
   auto database = Database::open(database_path(directory), Access::read);
   if (!database) return database.error();
-  if (auto checked = check_tables(*database); !checked) return checked.error();
+  if (auto checked = check_schema(*database); !checked) return checked.error();
   return StateStore(directory, std::move(*database), Protection::ok, {});
 }
 
@@ -238,12 +195,14 @@ Result<StateStore> StateStore::open_for_repair(const std::string& directory) {
 
 bool StateStore::is_in_place() const { return identity_of_file(database_.path()) == file_; }
 
+Result<void> StateStore::check_in_place() const {
+  if (is_in_place()) return {};
+  return Error{ErrorCode::io, manifests::escape(database_.path()) +
+                                  ": was removed or replaced while it was in use; restart driftd to use what is there"};
+}
+
 Result<TreeRecord> StateStore::read(const std::string& tree, const std::string& name) {
-  if (!is_in_place()) {
-    return Error{ErrorCode::io,
-                 manifests::escape(database_.path()) +
-                     ": was removed or replaced while it was in use; restart driftd to use what is there"};
-  }
+  if (auto in_place = check_in_place(); !in_place) return in_place.error();
   TreeRecord record;
   auto ratchet = read_ratchet(database_, tree, name);
   if (!ratchet) return ratchet.error();
@@ -401,7 +360,7 @@ Result<void> StateStore::reset_trust(const std::string& tree, const std::string&
 std::int64_t StateStore::version() {
   constexpr std::int64_t kGone = -1;
   if (!is_in_place()) return kGone;
-  const auto version = pragma(database_, "data_version");
+  const auto version = read_pragma(database_, "data_version");
   return version ? *version : 0;
 }
 

@@ -103,6 +103,11 @@ class StateStore {
   /// A number that changes when another process has written to the database, or has taken it away.
   std::int64_t version();
 
+  /// For what else is kept in the same database, over the same connection: what it writes is no change to version().
+  [[nodiscard]] sqlite::Database& database() { return database_; }
+  /// An error where the file is not the one that was opened: nothing may be written through the connection then.
+  [[nodiscard]] manifests::Result<void> check_in_place() const;
+
  private:
   StateStore(std::string directory, sqlite::Database database, Protection protection, std::string problem);
 

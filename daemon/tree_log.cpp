@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <vector>
 
 #include <spdlog/spdlog.h>
 
@@ -16,16 +15,6 @@ namespace {
 using manifests::escape;
 
 constexpr std::size_t kMostLogged = 20;
-
-/// A path that a new release changed, and that agrees with it now, was deployed rather than put right.
-bool was_deployed(const Standing& standing, const std::string& path) {
-  if (!standing.previous) return false;
-  const auto entry = [&path](const ManifestPointer& manifest) -> std::optional<manifests::Entry> {
-    const auto at = manifest->manifest().find(path == "." ? std::string_view() : std::string_view(path));
-    return at ? std::optional(manifest->manifest().entry(*at)) : std::nullopt;
-  };
-  return entry(standing.previous) != entry(standing.manifest);
-}
 
 }  // namespace
 
@@ -61,25 +50,17 @@ void log_standing(const std::string& name, const Standing& before, const Standin
   }
 }
 
-void log_changes(const std::string& name, const Standing& standing, const scanner::DriftChanges& changes) {
-  std::vector<scanner::Finding> resolved;
-  std::vector<scanner::Finding> deployed;
-  for (const scanner::Finding& finding : changes.resolved) {
-    (was_deployed(standing, finding.path) ? deployed : resolved).push_back(finding);
+void log_drift(const std::string& name, spdlog::level::level_enum level, const char* what,
+               const std::vector<const scanner::Finding*>& findings) {
+  for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
+    const scanner::Finding& finding = *findings[i];
+    const std::string how = describe(finding);
+    spdlog::log(level, "{}: drift {}: {} {}{}{}", name, what, to_string(finding.kind), escape(finding.path),
+                how.empty() ? "" : " ", how);
   }
-  const auto log = [&](spdlog::level::level_enum level, const char* what,
-                       const std::vector<scanner::Finding>& findings) {
-    for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
-      spdlog::log(level, "{}: drift {}: {} {} {}", name, what, to_string(findings[i].kind), escape(findings[i].path),
-                  describe(findings[i]));
-    }
-    if (findings.size() > kMostLogged) {
-      spdlog::log(level, "{}: drift {}: and {} more paths", name, what, findings.size() - kMostLogged);
-    }
-  };
-  log(spdlog::level::warn, "opened", changes.opened);
-  log(spdlog::level::info, "resolved", resolved);
-  log(spdlog::level::info, "deployed", deployed);
+  if (findings.size() > kMostLogged) {
+    spdlog::log(level, "{}: drift {}: and {} more paths", name, what, findings.size() - kMostLogged);
+  }
 }
 
 }  // namespace driftd::daemon

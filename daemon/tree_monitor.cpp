@@ -101,6 +101,7 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       poll_timer_(context.io),
       full_timer_(context.io),
       deploy_timer_(context.io),
+      recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
       settle_timer_(context.io) {}
 
 void TreeMonitor::start() {
@@ -113,6 +114,7 @@ void TreeMonitor::start() {
       [weak = weak_from_this()](const std::string& release) {
         if (const auto self = weak.lock()) self->on_other_release(release);
       });
+  recorder_->start();
   poll();
 }
 
@@ -122,6 +124,7 @@ void TreeMonitor::stop() {
   full_timer_.cancel();
   deploy_timer_.cancel();
   if (finder_) finder_->stop();
+  recorder_->stop();
   settle_timer_.cancel();
 }
 
@@ -229,7 +232,7 @@ void TreeMonitor::await_deploy_deadline() {
     spdlog::warn("{}: the deploy of {} is stuck: {} paths are still as {} has them, {} could not be verified",
                  self->state_.config().name, escape(standing.manifest->header().release), drift.pending().size(),
                  escape(standing.previous->header().release), drift.unverified().size());
-    log_changes(self->state_.config().name, standing, changes);
+    self->recorder_->record(changes);
     self->context_.publish();
     self->finder_->look_later();
   });
@@ -333,7 +336,7 @@ void TreeMonitor::on_full_scan(Scanned scanned) {
     spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, scanned.result->entries,
                  scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                  drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
-    log_changes(name, state_.standing(), changes);
+    recorder_->record(changes);
     end_deploy_if_done();
     finder_->look_later();
     schedule_full_scan(state_.full_interval());
@@ -408,7 +411,7 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
   if (generation == generation_) {
     if (result) {
       const bool is_later = full_scan != 0 && full_scan == full_scan_;
-      log_changes(state_.config().name, state_.standing(), state_.rescan_done(*result, wall_clock(), is_later));
+      recorder_->record(state_.rescan_done(*result, wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

@@ -10,6 +10,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/config.hpp"
+#include "daemon/drift_recorder.hpp"
+#include "daemon/history_store.hpp"
 #include "daemon/release_finder.hpp"
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
@@ -25,6 +27,7 @@ struct MonitorContext {
   Workers& workers;
   WatchHub& hub;                         ///< touched in Workers::look only
   StateStore& store;                     ///< likewise
+  HistoryStore& history;                 ///< likewise
   std::shared_ptr<const Config> config;  ///< replaced by a reload
   std::function<void()> publish;         ///< something that outputs show has changed
   std::function<void(double)> detected;  ///< seconds from a change event to its published result
@@ -101,6 +104,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   boost::asio::steady_timer deploy_timer_;
   std::shared_ptr<ReleaseFinder> finder_;
+  std::shared_ptr<DriftRecorder> recorder_;
 
   boost::asio::steady_timer settle_timer_;
   scanner::Scope pending_;

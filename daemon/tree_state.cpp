@@ -60,6 +60,7 @@ TreeState::News TreeState::take(Standing standing, std::int64_t now, BootTime bo
   exactly_.clear();
   complete_ = false;
   newer_ = {};
+  if (judged_by_ != standing_.manifest->identity()) drift_.outdate();
   if (standing_.previous == nullptr) forget_scans();
   return News::new_release;
 }
@@ -97,8 +98,13 @@ bool TreeState::may_be_another_release() const {
 
 void TreeState::root_changed() { forget_scans(); }
 
+void TreeState::recall(std::map<std::string, scanner::OpenDrift> open, const std::optional<Identity>& judged_by) {
+  drift_.recall(std::move(open));
+  judged_by_ = judged_by;
+}
+
 void TreeState::forget_scans() {
-  drift_ = {};
+  drift_.forget();
   exactly_.clear();
   count_totals();
   complete_ = false;
@@ -141,6 +147,7 @@ void TreeState::count_totals() {
 scanner::DriftChanges TreeState::full_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
                                                 std::chrono::duration<double> duration) {
   complete_ = true;
+  judged_by_ = standing_.manifest->identity();
   scan_failure_.clear();
   last_complete_ = boot_now;
   ++full_.done;

@@ -20,6 +20,7 @@ namespace driftd::daemon {
 class TreeState {
  public:
   using BootTime = std::chrono::nanoseconds;  ///< CLOCK_BOOTTIME
+  using Identity = manifests::minisign::Prehash;
 
   explicit TreeState(TreeConfig config) : config_(std::move(config)) {}
 
@@ -35,6 +36,14 @@ class TreeState {
 
   /// The root leads somewhere else now: all that was known is void.
   void root_changed();
+
+  /// What an earlier process, or an earlier configuration of the tree, last knew to be drift, by which manifest. Shows
+  /// nowhere before a scan has found it again.
+  void recall(std::map<std::string, scanner::OpenDrift> open, const std::optional<Identity>& judged_by);
+  /// The manifest by which all that is known was judged, by a complete scan. It may not be in force any more.
+  [[nodiscard]] const std::optional<Identity>& judged_by() const { return judged_by_; }
+  /// A full scan of what is there now has been done.
+  [[nodiscard]] bool is_complete() const { return complete_; }
 
   /// Every path has been seen to be the new release, or to be wrong in another way: there is nothing more to excuse.
   [[nodiscard]] bool is_deployed() const;
@@ -90,7 +99,8 @@ class TreeState {
   std::string exactly_;
   std::uint64_t drift_version_ = 0;
   scanner::DriftSet drift_;
-  bool complete_ = false;  ///< a full scan of what is there now has been done
+  std::optional<Identity> judged_by_;
+  bool complete_ = false;
   std::string scan_failure_;
   BootTime last_complete_{};
   scanner::Scope newer_;  ///< rescanned since the running full scan began

@@ -41,16 +41,26 @@ DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::
   std::set<std::string_view> found_paths;
   for (const Finding* finding : found) found_paths.insert(finding->path);
   const Scope not_seen = paths_of(result.unverified);
-  for_each_in(open_, result.scope, [&](auto at) {
-    if (found_paths.contains(at->first) || newer.covers(at->first) || not_seen.covers(at->first)) return std::next(at);
-    changes.resolved.push_back(std::move(at->second.finding));
-    return open_.erase(at);
-  });
+  const auto end_unless_found = [&](auto& known) {
+    for_each_in(known, result.scope, [&](auto at) {
+      if (newer.covers(at->first)) return std::next(at);
+      if (found_paths.contains(at->first) || not_seen.covers(at->first)) {
+        at->second.outdated = false;
+        return std::next(at);
+      }
+      changes.resolved.push_back(std::move(at->second));
+      return known.erase(at);
+    });
+  };
+  end_unless_found(open_);
+  end_unless_found(recalled_);
   for (const Finding* finding : found) {
     if (newer.covers(finding->path)) continue;
-    const auto [at, fresh] = open_.try_emplace(finding->path, OpenDrift{*finding, now});
+    const auto recalled = recalled_.extract(finding->path);
+    const std::int64_t first_seen = recalled ? recalled.mapped().first_seen : now;
+    const auto [at, fresh] = open_.try_emplace(finding->path, OpenDrift{*finding, first_seen});
     if (fresh) {
-      changes.opened.push_back(*finding);
+      (recalled ? changes.recalled : changes.opened).push_back(*finding);
     } else {
       at->second.finding = *finding;
     }
@@ -73,6 +83,20 @@ DriftChanges DriftSet::end_excuse(std::int64_t now) {
     if (open_.try_emplace(path, OpenDrift{finding, now}).second) changes.opened.push_back(finding);
   }
   return changes;
+}
+
+void DriftSet::recall(std::map<std::string, OpenDrift> open) { recalled_.merge(open); }
+
+void DriftSet::forget() {
+  recalled_.merge(open_);
+  open_.clear();
+  pending_.clear();
+  unverified_.clear();
+}
+
+void DriftSet::outdate() {
+  for (auto& [path, open] : open_) open.outdated = true;
+  for (auto& [path, open] : recalled_) open.outdated = true;
 }
 
 std::size_t DriftSet::count(DriftKind kind) const {

@@ -15,12 +15,14 @@ namespace driftd::scanner {
 struct OpenDrift {
   Finding finding;
   std::int64_t first_seen = 0;  ///< seconds since 1970; survives a change of what is wrong with the path
+  bool outdated = false;        ///< compared with another manifest than the one in force, and not looked at since
 };
 
 /// What one scan changed.
 struct DriftChanges {
-  std::vector<Finding> opened;    ///< paths that had no drift before
-  std::vector<Finding> resolved;  ///< paths whose drift is gone, as they were last seen
+  std::vector<Finding> opened;      ///< paths that had no drift before
+  std::vector<Finding> recalled;    ///< paths whose drift had been recalled and is still there
+  std::vector<OpenDrift> resolved;  ///< paths whose drift is gone, recalled or not, as they were last seen
 };
 
 /// Paths that are still as the release before has them: excused while a deploy is under way, drift after that.
@@ -38,7 +40,17 @@ class DriftSet {
   /// The time that a deploy had is over: what is pending is drift from now on.
   DriftChanges end_excuse(std::int64_t now);
 
+  /// Drift by path that was open when somebody last looked, before this process or elsewhere. It says nothing of what
+  /// is there now: the next look at such a path either finds drift, which is then as old, or is what ends it.
+  void recall(std::map<std::string, OpenDrift> open);
+  /// Nothing is known of what is there now. What was open is recalled.
+  void forget();
+  /// Another manifest is in force: what is open was not compared with it.
+  void outdate();
+
   [[nodiscard]] const std::map<std::string, OpenDrift>& open() const { return open_; }
+  /// Recalled, and not looked at since.
+  [[nodiscard]] const std::map<std::string, OpenDrift>& recalled() const { return recalled_; }
   [[nodiscard]] const std::map<std::string, Unverified>& unverified() const { return unverified_; }
   /// Whether they are excused or not.
   [[nodiscard]] const std::map<std::string, Finding>& pending() const { return pending_; }
@@ -49,6 +61,7 @@ class DriftSet {
 
  private:
   std::map<std::string, OpenDrift> open_;
+  std::map<std::string, OpenDrift> recalled_;
   std::map<std::string, Finding> pending_;
   std::map<std::string, Unverified> unverified_;
 };

@@ -3,10 +3,12 @@
 import os
 import re
 import shutil
+import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from support.release import build, publish, sign
 from support.releases import two_releases
 from support.services import RULES, Alertmanager, Prometheus
 from support.site import Site, Tree
+from support.waiting import wait_until
 
 pytestmark = needs_root
 
@@ -126,6 +129,27 @@ def wait_until_deployed(daemon: Daemon, release: str) -> None:
         f"{release} deployed, and clean",
         lambda page: page.verdict("app") == "clean" and page.number("driftd_deploy_in_progress", tree="app") == 0,
     )
+
+
+@dataclass(frozen=True)
+class Record:
+    path: bytes
+    kind: str
+    changes: str
+    opened_at: int
+    notified_at: int | None
+    ending: str | None
+
+
+def history(site: Site) -> list[Record]:
+    """As anybody can read it, in the order of opening."""
+    with closing(sqlite3.connect(f"file:{site.directory}/state/state.db?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT path, kind, changes, opened_at, notified_at, ending FROM drift ORDER BY id")
+        return [Record(*row) for row in rows]
+
+
+def name_in(root: Path, path: Path) -> bytes:
+    return os.fsencode(path.relative_to(root))
 
 
 def pending(daemon: Daemon) -> int:
@@ -262,6 +286,156 @@ class TestFilesFirst:
             wait_until_in_force(daemon, "v2")
             wait_for(daemon, "that edit alone", lambda page: page.drifted("app") == {"added": 1})
             assert daemon.metrics().number("driftd_oldest_open_drift_timestamp_seconds", tree="app") == since
+
+
+    def test_a_deploy_that_is_quick_enough_warns_of_nothing(self, deployment: Deployment) -> None:
+        """Metrics show the drift at once; who reads the journal is told of it, but not alarmed."""
+        with Daemon(deployment.site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            deployment.rsync(deployment.new)
+            wait_for(daemon, "drift at once", lambda page: sum(page.drifted("app").values()) > 1)
+            deployment.publish(deployment.new, "v2", 2)
+            wait_until_deployed(daemon, "v2")
+            log = daemon.log().decode()
+            assert "drift seen" in log and "drift deployed" in log, log
+            assert "drift opened" not in log, log
+
+
+class TestHistory:
+    """What the state database says of drift, once it is over."""
+
+    def test_how_drift_ended(self, deployment: Deployment) -> None:
+        site, root = deployment.site, deployment.tree.root
+        deployment.tree.settings["notify_after"] = "1s"
+        same, by_hand = root / deployment.file_of_both(), root / "added_by_hand.py"
+        with Daemon(site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            original = same.read_bytes()
+            same.write_bytes(original + b"# by hand\n")
+            daemon.wait_for_drift("app", {"modified": 1})
+            wait_until(daemon.log, lambda log: b"drift opened: modified" in log, "the warning")
+            same.write_bytes(original)
+            daemon.wait_for_drift("app", {})
+            record = wait_until(lambda: history(site), lambda seen: seen[-1:] and seen[-1].ending, "its end")[-1]
+            assert (record.path, record.kind, record.ending) == (name_in(root, same), "modified", "resolved")
+            assert record.changes == "content,size" and record.notified_at
+
+            deployment.rsync(deployment.new, "--inplace")
+            wait_for(daemon, "drift at once", lambda page: sum(page.drifted("app").values()) > 1)
+            by_hand.write_text("pass\n")
+            deployment.publish(deployment.new, "v2", 2)
+            wait_until_in_force(daemon, "v2")
+            wait_for(daemon, "that edit alone", lambda page: page.drifted("app") == {"added": 1})
+            seen = wait_until(
+                lambda: history(site), lambda seen: [one.path for one in seen if not one.ending] == [b"added_by_hand.py"],
+                "one open record",
+            )
+            deployed = {one.path for one in seen if one.ending == "deployed"}
+            assert len(deployed) > 1 and b"added_by_hand.py" not in deployed
+            by_hand.unlink()
+            wait_until_deployed(daemon, "v2")
+        assert {one.ending for one in history(site)} == {"resolved", "deployed"}
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+    def test_a_restart_keeps_how_old_drift_is(self, deployment: Deployment, how: signal.Signals) -> None:
+        site, root = deployment.site, deployment.tree.root
+        deployment.tree.settings["notify_after"] = "0s"
+        stays, goes = root / "stays.py", root / "goes.py"
+        daemon = Daemon(site).start()
+        try:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            for path in (stays, goes):
+                path.write_text("pass\n")
+            daemon.wait_for_drift("app", {"added": 2})
+            since = {one.path: one.opened_at for one in wait_until(lambda: history(site), lambda seen: len(seen) == 2, "records")}
+            wait_until(lambda: history(site), lambda seen: all(one.notified_at for one in seen), "both told")
+        finally:
+            daemon.send(how)
+            daemon.wait(10)
+        goes.unlink()
+        wait_until(time.time, lambda now: int(now) > max(since.values()), "the next second")
+        with Daemon(site) as again:
+            wait_until_in_force(again, "v1")
+            again.wait_for_drift("app", {"added": 1}, SETTLED_SECONDS)
+            oldest = again.metrics().number("driftd_oldest_open_drift_timestamp_seconds", tree="app")
+            assert oldest == since[b"stays.py"]
+            wait_until(lambda: history(site), lambda seen: sum(not one.ending for one in seen) == 1, "one open record")
+            log = again.log().decode()
+            assert "drift still there: added stays.py" in log and "drift resolved: added goes.py" in log, log
+            assert "drift opened" not in log, "it was told before"
+
+    def test_a_deploy_while_nothing_runs(self, deployment: Deployment) -> None:
+        site = deployment.site
+        with Daemon(site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            deployment.rsync(deployment.new, "--inplace")
+            wait_for(daemon, "drift at once", lambda page: sum(page.drifted("app").values()) > 1)
+            wait_until(lambda: history(site), lambda seen: len(seen) > 1, "records")
+        deployment.publish(deployment.new, "v2", 2)
+        with Daemon(site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v2")
+            wait_until(lambda: history(site), lambda seen: all(one.ending for one in seen), "every record closed")
+        assert "deployed" in {one.ending for one in history(site)}
+
+    def test_killed_in_the_midst_of_many_writes(self, deployment: Deployment) -> None:
+        """Whatever got through, the database is whole, and the next run sees all as it is."""
+        site, root = deployment.site, deployment.tree.root
+        daemon = Daemon(site).start()
+        try:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            for number in range(300):
+                (root / f"new{number}.py").write_text("pass\n")
+            wait_until(lambda: history(site), bool, "the first records")
+        finally:
+            daemon.send(signal.SIGKILL)
+            daemon.wait(10)
+        for number in range(0, 300, 2):
+            (root / f"new{number}.py").unlink()
+        with Daemon(site) as again:
+            again.wait_for_drift("app", {"added": 150}, SETTLED_SECONDS)
+            expected = {f"new{number}.py".encode() for number in range(1, 300, 2)}
+            wait_until(
+                lambda: {one.path for one in history(site) if not one.ending},
+                lambda paths: paths == expected, "a record of each, and no other open",
+            )
+            assert again.metrics().series("driftd_rollback_protection", state="ok")
+
+    def test_a_locked_database_holds_up_nothing(self, deployment: Deployment) -> None:
+        site, root = deployment.site, deployment.tree.root
+        edited = root / "by_hand.py"
+        with Daemon(site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+            with closing(sqlite3.connect(site.directory / "state" / "state.db", isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                edited.write_text("pass\n")
+                daemon.wait_for_drift("app", {"added": 1})
+                wait_until(daemon.log, lambda log: b"history of drift cannot be kept" in log, "the one complaint")
+                edited.unlink()
+                daemon.wait_for_drift("app", {})
+                edited.write_text("pass\n")
+                daemon.wait_for_drift("app", {"added": 1})
+            assert daemon.log().count(b"history of drift cannot be kept") == 1
+        with Daemon(site) as daemon:
+            daemon.wait_for_drift("app", {"added": 1}, SETTLED_SECONDS)
+            wait_until(lambda: history(site), lambda seen: [one.path for one in seen] == [b"by_hand.py"], "its record")
+
+    def test_the_first_hosts_have_none(self, deployment: Deployment) -> None:
+        """A database of version 1: read by --check as it is, and brought up to date by the daemon."""
+        site = deployment.site
+        with Daemon(site) as daemon:
+            wait_until_deployed(daemon.wait_ready(), "v1")
+        path = site.directory / "state" / "state.db"
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript("DROP TABLE drift; DROP TABLE drift_tree_state; PRAGMA user_version = 1;")
+        before = path.read_bytes()
+        site.check("--strict").expect(CLEAN)
+        assert path.read_bytes() == before
+        (deployment.tree.root / "by_hand.py").write_text("pass\n")
+        with Daemon(site) as daemon:
+            daemon.wait_for_drift("app", {"added": 1}, SETTLED_SECONDS)
+            assert daemon.metrics().series("driftd_rollback_protection", state="ok")
+            wait_until(lambda: history(site), lambda seen: len(seen) == 1, "a record")
+        site.check("--strict").expect(DRIFT)
 
 
 class TestRollback:

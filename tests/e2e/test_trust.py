@@ -1,6 +1,9 @@
 """What a host can be talked into: nothing but the newest genuine release of its own product, across restarts."""
 
 import os
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,13 @@ def contents(directory: Path) -> dict[Path, tuple[bytes, int]]:
 
 def state_of(site: Site) -> dict[Path, tuple[bytes, int]]:
     return contents(site.directory / "state")
+
+
+def trust_of(site: Site) -> tuple[list[str], dict[Path, tuple[bytes, int]]]:
+    """The same without the history of drift, which is no part of whom a host trusts."""
+    with closing(sqlite3.connect(f"file:{site.directory}/state/state.db?mode=ro", uri=True)) as database:
+        rows = [line for line in database.iterdump() if not re.match(r"INSERT INTO \"(drift|sqlite_sequence)", line)]
+    return rows, contents(site.directory / "state" / "manifests")
 
 
 def trust_reset(site: Site, *arguments: str) -> Result:
@@ -78,11 +88,15 @@ class TestReplay:
                 assert page.number("driftd_manifest_valid", tree="app") == 0
                 assert page.number("driftd_manifest_rejections_total", tree="app") == 1
                 assert protection(daemon) == "ok"
-                write_files(at_v2.root, {"app.py": "edited\n"})
-                daemon.wait_for_drift("app", {"modified": 1})
-                write_files(at_v2.root, {"app.py": "import settings\nprint(settings.DEBUG)\n"})
-                daemon.wait_for_drift("app", {})
-        assert state_of(site) == before, "a refusal changes nothing, neither do checks"
+            assert state_of(site) == before, "a refusal changes nothing, neither do checks"
+        trusted = trust_of(site)
+        with Daemon(site) as daemon:
+            wait_for_problem(daemon.wait_ready(), "replay")
+            write_files(at_v2.root, {"app.py": "edited\n"})
+            daemon.wait_for_drift("app", {"modified": 1})
+            write_files(at_v2.root, {"app.py": "import settings\nprint(settings.DEBUG)\n"})
+            daemon.wait_for_drift("app", {})
+        assert trust_of(site) == trusted, "drift goes into the history, and nowhere else"
 
     def test_equivocation(self, site: Site, at_v2: Tree) -> None:
         write_files(at_v2.root, {"new.py": "pass\n"})

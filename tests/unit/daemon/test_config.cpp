@@ -51,6 +51,8 @@ trees:
     additions: ignore
     quick_scan: 30m
     full_scan: 1d
+    deploy_window: 5m
+    notify_after: 0s
     labels: {team: web, on_call: "a b"}
   - {name: second, root: /, manifest: /m}
 trust: {directories: [/a/, /b], threshold: 2}
@@ -72,6 +74,8 @@ log: {level: debug}
   CHECK(tree.quick_scan_is_set);
   CHECK(tree.quick_scan == minutes(30));
   CHECK(tree.full_scan == hours(24));
+  CHECK(tree.deploy_window == minutes(5));
+  CHECK(tree.notify_after == seconds(0));
   CHECK(tree.labels == Labels{{"team", "web"}, {"on_call", "a b"}});
   CHECK(config.trees[1].root == "/");
   CHECK(config.trust == TrustConfig{{"/a", "/b"}, 2});
@@ -93,6 +97,8 @@ TEST_CASE("what is left out has its default") {
   CHECK(tree.report_additions);
   CHECK_FALSE(tree.quick_scan_is_set);
   CHECK(tree.full_scan == hours(24));
+  CHECK(tree.deploy_window == minutes(10));
+  CHECK(tree.notify_after == seconds(60));
   CHECK(config.trust == TrustConfig{{"/usr/lib/driftd/trust.d", "/etc/driftd/trust.d"}, 1});
   CHECK(config.watch == WatchMode::automatic);
   CHECK(config.limits.threads == 2);
@@ -143,6 +149,9 @@ TEST_CASE("a wrong value is an error with its place") {
       {"additions: [report]", "f.yaml:5:16: must be one of report, ignore"},
       {"quick_scan: 30", "f.yaml:5:17: must be a time of one second to a year, as in 90s, 30m, 24h or 7d"},
       {"full_scan: 0s", "f.yaml:5:16: must be a time of one second to a year, as in 90s, 30m, 24h or 7d"},
+      {"notify_after: 60", "f.yaml:5:19: must be a time of 0s to a year, as in 0s, 90s, 30m or 24h"},
+      {"notify_after: -1s", "f.yaml:5:19: must be a time of 0s to a year, as in 0s, 90s, 30m or 24h"},
+      {"notify_after: 367d", "f.yaml:5:19: must be a time of 0s to a year, as in 0s, 90s, 30m or 24h"},
       {"labels: {tree: x}",
        "f.yaml:5:14: 'tree' cannot be a Prometheus label here: letters, digits and _, not first a digit, "
        "not 'tree', not starting with __"},

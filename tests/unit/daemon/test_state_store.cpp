@@ -8,12 +8,14 @@
 
 #include <doctest/doctest.h>
 
+#include "daemon/history_store.hpp"
 #include "daemon/state_store.hpp"
 #include "tests/unit/support/people.hpp"
 #include "tests/unit/support/temp_tree.hpp"
 
 namespace fs = std::filesystem;
 
+using driftd::daemon::HistoryStore;
 using driftd::daemon::kMostKept;
 using driftd::daemon::StateStore;
 using driftd::daemon::Transition;
@@ -27,6 +29,7 @@ using driftd::test::release;
 using driftd::test::signatures;
 using driftd::test::Signers;
 using driftd::test::TempTree;
+namespace sqlite = driftd::daemon::sqlite;
 using Protection = StateStore::Protection;
 
 namespace {
@@ -180,6 +183,117 @@ TEST_CASE("reading changes nothing, and needs nothing to be written") {
   StateStore again = StateStore::open(directory);
   CHECK(must(again.read("app", "nothing")).kept.empty());
   CHECK(contents(directory) == before);
+}
+
+namespace {
+
+/// As the first hosts have it.
+constexpr const char* kVersion1 = R"(
+  PRAGMA application_id = 0x64726674;
+  PRAGMA user_version = 1;
+  CREATE TABLE vouched(tree TEXT NOT NULL, name TEXT NOT NULL, keys BLOB NOT NULL, sequence INTEGER NOT NULL,
+                       identity BLOB NOT NULL, PRIMARY KEY (tree, name, keys)) WITHOUT ROWID;
+  CREATE TABLE kept(id INTEGER PRIMARY KEY AUTOINCREMENT, tree TEXT NOT NULL, name TEXT NOT NULL,
+                    identity BLOB NOT NULL, sequence INTEGER NOT NULL, release TEXT NOT NULL,
+                    accepted_at INTEGER NOT NULL);
+  CREATE TABLE transition(tree TEXT PRIMARY KEY, previous BLOB NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE trust_reset(id INTEGER PRIMARY KEY AUTOINCREMENT, tree TEXT NOT NULL, at INTEGER NOT NULL,
+                           reason TEXT NOT NULL);
+  CREATE TABLE time_floor(id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
+)";
+
+/// Moves everything into a database of version 1,.
+void put_back_to_version_1(const std::string& database) {
+  fs::rename(database, database + ".new");
+  auto old = must(sqlite::Database::open(database, sqlite::Access::write));
+  must(old.execute(kVersion1));
+  must(old.execute(("ATTACH '" + database + ".new' AS newer").c_str()));
+  for (const char* table : {"vouched", "kept", "transition", "trust_reset", "time_floor"}) {
+    must(old.execute(("INSERT INTO " + std::string(table) + " SELECT * FROM newer." + table).c_str()));
+  }
+  must(old.execute("DETACH newer"));
+  fs::remove(database + ".new");
+}
+
+std::int64_t schema_version(const std::string& database) {
+  auto opened = must(sqlite::Database::open(database, sqlite::Access::read));
+  auto statement = opened.prepare("PRAGMA user_version");
+  REQUIRE(must(statement.step()));
+  return statement.number(0);
+}
+
+}  // namespace
+
+TEST_CASE("the first hosts' state goes on counting, and reading it changes nothing") {
+  TempTree home;
+  const std::string directory = home.at("state");
+  const std::string database = directory + "/state.db";
+  const auto first = signed_release(1);
+  const auto second = signed_release(2);
+  {
+    StateStore store = StateStore::open(directory);
+    accept(store, first);
+    must(store.reset_trust("app", "a reason", kNow));
+    accept(store, second, kNow + 5, Transition{first.manifest.identity(), kNow + 5});
+  }
+  put_back_to_version_1(database);
+  const auto check_all_is_there = [&](StateStore& store) {
+    const auto record = must(store.read("app", "myapp"));
+    REQUIRE(record.kept.size() == 2);
+    CHECK(record.kept[0].identity == second.manifest.identity());
+    CHECK(record.kept[0].accepted_at == kNow + 5);
+    REQUIRE(record.transition);
+    CHECK(record.transition->from == first.manifest.identity());
+    REQUIRE(record.ratchet.vouched().size() == 1);
+    CHECK(record.ratchet.vouched()[0].sequence == 2);
+    REQUIRE(record.last_reset);
+    CHECK(record.last_reset->reason == "a reason");
+    CHECK(must(store.time_floor()) == second.manifest.header().created);
+    CHECK(must(store.read_kept("app", first.manifest.identity(), kLimit)).bytes == first.bytes.bytes);
+  };
+  const auto before = contents(directory);
+  {
+    auto store = must(StateStore::open_for_reading(directory));
+    check_all_is_there(store);
+  }
+  CHECK((contents(directory) == before));
+  REQUIRE(schema_version(database) == 1);
+
+  SUBCASE("the daemon") {
+    StateStore store = StateStore::open(directory);
+    CHECK(store.protection() == Protection::ok);
+    check_all_is_there(store);
+  }
+  SUBCASE("a reset") {
+    auto store = must(StateStore::open_for_repair(directory));
+    check_all_is_there(store);
+  }
+  CHECK(schema_version(database) == 2);
+  auto reader = must(StateStore::open_for_reading(directory));
+  check_all_is_there(reader);
+}
+
+TEST_CASE("state of version 1 that has no room to grow still protects, and grows when it can") {
+  TempTree home;
+  const std::string directory = home.at("state");
+  const std::string database = directory + "/state.db";
+  {
+    StateStore store = StateStore::open(directory);
+    accept(store, signed_release(7));
+  }
+  put_back_to_version_1(database);
+  auto other = must(sqlite::Database::open(database, sqlite::Access::write));
+  must(other.execute("BEGIN IMMEDIATE"));
+  StateStore store = StateStore::open(directory);
+  CHECK(store.protection() == Protection::ok);
+  CHECK(must(store.read("app", "myapp")).kept.size() == 1);
+  HistoryStore history(store);
+  CHECK_FALSE(history.recall("app").has_value());
+  must(other.execute("COMMIT"));
+  REQUIRE(schema_version(database) == 1);
+  must(history.write("app", {}));
+  CHECK(schema_version(database) == 2);
+  CHECK(must(history.recall("app")).open.empty());
 }
 
 TEST_CASE("state that cannot be used is lost, loudly, and goes on in memory") {

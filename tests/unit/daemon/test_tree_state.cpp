@@ -1,4 +1,5 @@
 #include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@ using driftd::manifests::ErrorCode;
 using driftd::manifests::RelPath;
 using driftd::scanner::DriftKind;
 using driftd::scanner::Finding;
+using driftd::scanner::OpenDrift;
 using driftd::scanner::ScanResult;
 using driftd::scanner::Scope;
 using driftd::scanner::UnverifiedReason;
@@ -381,6 +383,89 @@ TEST_CASE("a tree that is another release as a whole is one finding until someth
   CHECK(state.may_be_another_release());
   state.full_scan_done(found(Scope::whole(), {"a"}, {"secret"}), kNow, kBoot, 1s);
   CHECK_FALSE(state.may_be_another_release());
+}
+
+namespace {
+
+std::map<std::string, OpenDrift> open_since(std::int64_t first_seen, const std::vector<std::string>& paths) {
+  std::map<std::string, OpenDrift> open;
+  for (const std::string& path : paths) {
+    open[path].finding.path = path;
+    open[path].first_seen = first_seen;
+  }
+  return open;
+}
+
+}  // namespace
+
+TEST_CASE("what was known before a restart gives drift its age, and decides nothing") {
+  TreeState state(config());
+  const auto manifest = release(1);
+  state.recall(open_since(kNow - 500, {"a", "b"}), manifest->identity());
+  CHECK(take(state, manifest) == News::new_release);
+  CHECK(look(state).verdict() == Verdict::unknown);
+  CHECK(look(state).drifted_paths() == 0);
+  CHECK(look(state).oldest_open_drift == 0);
+  SUBCASE("still there") {
+    state.full_scan_started();
+    const auto changes = state.full_scan_done(found(Scope::whole(), {"a"}), kNow, kBoot, 1s);
+    CHECK(changes.opened.empty());
+    REQUIRE(changes.resolved.size() == 1);
+    CHECK(changes.resolved[0].finding.path == "b");
+    CHECK_FALSE(changes.resolved[0].outdated);
+    CHECK(look(state).oldest_open_drift == kNow - 500);
+    CHECK(look(state).counters.drift_detected == 0);
+  }
+  SUBCASE("gone") {
+    scan_whole(state, {});
+    CHECK(look(state).verdict() == Verdict::clean);
+    CHECK(look(state).oldest_open_drift == 0);
+  }
+}
+
+TEST_CASE("the manifest by which drift was judged decides whether a look is due") {
+  const auto first = release(1);
+  const auto second = release(2, "y");
+  const auto outdated_after = [](TreeState& state) {
+    state.full_scan_started();
+    return state.full_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s).resolved.at(0).outdated;
+  };
+  TreeState restarted(config());
+  restarted.recall(open_since(kNow - 5, {"file"}), first->identity());
+  take(restarted, second, first);
+  CHECK(outdated_after(restarted));
+  CHECK(restarted.judged_by() == second->identity());
+
+  TreeState judged(config());
+  judged.recall(open_since(kNow - 5, {"file"}), second->identity());
+  take(judged, second, first);
+  CHECK_FALSE(outdated_after(judged));
+
+  TreeState running(config());
+  take(running, first);
+  scan_whole(running, {"file"});
+  take(running, second, first);
+  CHECK(running.judged_by() == first->identity());
+  CHECK(running.drift().open().at("file").outdated);
+  CHECK(outdated_after(running));
+}
+
+TEST_CASE("drift ends with the root that it was in, when the new one has been seen") {
+  TreeState state(config());
+  take(state, release(1));
+  scan_whole(state, {"a", "b"}, kNow - 500);
+  state.root_changed();
+  take(state, release(2));
+  CHECK(look(state).drifted_paths() == 0);
+  state.full_scan_started();
+  const auto changes = state.full_scan_done(found(Scope::whole(), {"a", "c"}), kNow, kBoot, 1s);
+  REQUIRE(changes.resolved.size() == 1);
+  CHECK(changes.resolved[0].finding.path == "b");
+  REQUIRE(changes.recalled.size() == 1);
+  CHECK(changes.recalled[0].path == "a");
+  CHECK(state.drift().open().at("a").first_seen == kNow - 500);
+  REQUIRE(changes.opened.size() == 1);
+  CHECK(changes.opened[0].path == "c");
 }
 
 TEST_CASE("a root that leads elsewhere has to be scanned anew") {

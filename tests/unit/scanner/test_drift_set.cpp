@@ -51,6 +51,18 @@ Paths paths_of(const std::vector<Finding>& findings) {
   return paths;
 }
 
+Paths paths_of(const std::vector<OpenDrift>& closed) {
+  Paths paths;
+  for (const OpenDrift& one : closed) paths.insert(one.finding.path);
+  return paths;
+}
+
+std::map<std::string, OpenDrift> open_since(std::int64_t first_seen, const std::vector<std::string>& paths) {
+  std::map<std::string, OpenDrift> open;
+  for (const std::string& path : paths) open[path] = {finding(path), first_seen};
+  return open;
+}
+
 }  // namespace
 
 TEST_CASE("a scan speaks for its scope alone") {
@@ -83,7 +95,7 @@ TEST_CASE("first_seen and what was last seen survive a change of what is wrong")
   CHECK(set.open().at("a").finding.kind == DriftKind::missing);
   CHECK(set.count(DriftKind::missing) == 1);
   CHECK(set.count(DriftKind::modified) == 0);
-  CHECK(set.apply(result_of(Scope::whole(), {}), {}, 30).resolved.at(0).kind == DriftKind::missing);
+  CHECK(set.apply(result_of(Scope::whole(), {}), {}, 30).resolved.at(0).finding.kind == DriftKind::missing);
   set.apply(result_of(Scope::whole(), {"a"}), {}, 40);
   CHECK(set.open().at("a").first_seen == 40);
 }
@@ -132,6 +144,41 @@ TEST_CASE("a change below an open finding is looked at from there") {
   }
 }
 
+TEST_CASE("what was open elsewhere shows nowhere until it is looked at, and then is as old as it was or ends") {
+  DriftSet set;
+  set.recall(open_since(10, {"a", "b/c", "secret/x"}));
+  CHECK(set.open().empty());
+  CHECK(set.count(DriftKind::modified) == 0);
+  const auto changes = set.apply(result_of(Scope::whole(), {"a", "new"}, {"secret"}), {}, 50);
+  CHECK(paths_of(changes.opened) == Paths{"new"});
+  CHECK(paths_of(changes.recalled) == Paths{"a"});
+  CHECK(paths_of(changes.resolved) == Paths{"b/c"});
+  CHECK(set.open().at("a").first_seen == 10);
+  CHECK(set.open().at("new").first_seen == 50);
+  // Not seen is not gone.
+  CHECK(keys_of(set.recalled()) == Paths{"secret/x"});
+  CHECK(paths_of(set.apply(result_of(scope_of({"secret"}), {"secret/x"}), {}, 60).recalled) == Paths{"secret/x"});
+  CHECK(set.open().at("secret/x").first_seen == 10);
+  CHECK(set.recalled().empty());
+}
+
+TEST_CASE("drift is outdated from a new manifest until the next look") {
+  DriftSet set;
+  set.apply(result_of(Scope::whole(), {"a", "b", "c", "d"}), {}, 10);
+  set.recall(open_since(5, {"e"}));
+  set.outdate();
+  // What was looked at and could not be seen was looked at.
+  const auto first = set.apply(result_of(scope_of({"a", "b", "c", "e"}), {"a"}, {"c"}), {}, 20);
+  REQUIRE(paths_of(first.resolved) == Paths{"b", "e"});
+  for (const OpenDrift& ended : first.resolved) CHECK(ended.outdated);
+  CHECK_FALSE(set.open().at("a").outdated);
+  CHECK_FALSE(set.open().at("c").outdated);
+  CHECK(set.open().at("d").outdated);
+  for (const OpenDrift& ended : set.apply(result_of(Scope::whole(), {}), {}, 30).resolved) {
+    CHECK(ended.outdated == (ended.finding.path == "d"));
+  }
+}
+
 TEST_CASE("any sequence of scans leaves what a plain model of single paths leaves") {
   std::mt19937 random(20261121);
   const auto below = [&](std::size_t bound) {
@@ -154,8 +201,15 @@ TEST_CASE("any sequence of scans leaves what a plain model of single paths leave
   for (int round = 0; round < 300; ++round) {
     DriftSet set;
     std::map<std::string, std::int64_t> model;  // open path -> first seen
+    std::map<std::string, std::int64_t> model_recalled;
     Paths model_unverified;
     for (std::int64_t now = 1; now < 12; ++now) {
+      if (below(6) == 0) {
+        set.forget();
+        model_recalled.merge(model);
+        model.clear();
+        model_unverified.clear();
+      }
       const auto scope = some(4);
       const auto newer = some(8);
       std::vector<std::string> found;
@@ -164,23 +218,32 @@ TEST_CASE("any sequence of scans leaves what a plain model of single paths leave
         if (covers(scope, path)) (below(4) == 0 ? unverified : found).push_back(path);
       }
       Paths opened;
+      Paths recalled;
       Paths resolved;
       for (const std::string& path : all) {
         if (!covers(scope, path) || covers(newer, path)) continue;
         const bool is_found = std::find(found.begin(), found.end(), path) != found.end();
+        if (const auto known = model_recalled.find(path); is_found && known != model_recalled.end()) {
+          model.insert(*known);
+          model_recalled.erase(known);
+          recalled.insert(path);
+        }
         if (is_found && model.try_emplace(path, now).second) opened.insert(path);
-        if (!is_found && !covers(unverified, path) && model.erase(path) > 0) resolved.insert(path);
+        const bool is_gone = !is_found && !covers(unverified, path);
+        if (is_gone && model.erase(path) + model_recalled.erase(path) > 0) resolved.insert(path);
         std::find(unverified.begin(), unverified.end(), path) != unverified.end() ? (void)model_unverified.insert(path)
                                                                                   : (void)model_unverified.erase(path);
       }
       const auto changes = set.apply(result_of(scope_of(scope), found, unverified), scope_of(newer), now);
       CHECK(paths_of(changes.opened) == opened);
+      CHECK(paths_of(changes.recalled) == recalled);
       CHECK(paths_of(changes.resolved) == resolved);
       CHECK(changes.opened.size() == opened.size());
       CHECK(changes.resolved.size() == resolved.size());
       std::map<std::string, std::int64_t> first_seen;
       for (const auto& [path, open] : set.open()) first_seen[path] = open.first_seen;
       CHECK(first_seen == model);
+      CHECK(keys_of(set.recalled()) == keys_of(model_recalled));
       CHECK(keys_of(set.unverified()) == model_unverified);
     }
   }

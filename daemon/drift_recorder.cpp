@@ -1,0 +1,175 @@
+#include "daemon/drift_recorder.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/clock.hpp"
+#include "daemon/history.hpp"
+#include "daemon/tree_log.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Error;
+using manifests::Result;
+using scanner::Finding;
+
+std::vector<const Finding*> pointers(const std::vector<Finding>& findings) {
+  std::vector<const Finding*> all;
+  for (const Finding& finding : findings) all.push_back(&finding);
+  return all;
+}
+
+}  // namespace
+
+void DriftRecorder::start() {
+  workers_.look(
+      [&history = history_, tree = state_.config().name](const std::stop_token&) { return history.recall(tree); },
+      [weak = weak_from_this()](Result<HistoryStore::Recalled> recalled) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (!recalled) return self->failed(recalled.error());
+        for (const std::string& path : recalled->notified) self->notices_.told(path);
+        self->written_judged_by_ = recalled->judged_by;
+        self->state_.recall(std::move(recalled->open), recalled->judged_by);
+      });
+}
+
+void DriftRecorder::stop() {
+  stopped_ = true;
+  due_timer_.cancel();
+  retry_timer_.cancel();
+}
+
+void DriftRecorder::record(const scanner::DriftChanges& changes) {
+  HistoryBatch batch = begin_batch();
+  for (const scanner::OpenDrift& ended : changes.resolved) {
+    batch.ended.emplace_back(ended.finding.path, ending_of(state_.standing(), state_.drift(), ended));
+  }
+  // More would have no record.
+  for (const Finding& finding : changes.opened) {
+    if (batch.opened.size() == HistoryStore::kMostOpen) break;
+    const std::int64_t first_seen = state_.drift().open().at(finding.path).first_seen;
+    batch.opened.push_back({finding.path, finding.kind, finding.changes, first_seen});
+  }
+  log(changes, batch);
+  update_notices(changes);
+  tell_due(batch);
+  write(std::move(batch));
+  await_due();
+}
+
+void DriftRecorder::log(const scanner::DriftChanges& changes, const HistoryBatch& batch) const {
+  const std::string& name = state_.config().name;
+  std::vector<const Finding*> resolved;
+  std::vector<const Finding*> deployed;
+  for (std::size_t i = 0; i < changes.resolved.size(); ++i) {
+    (batch.ended[i].second == Ending::deployed ? deployed : resolved).push_back(&changes.resolved[i].finding);
+  }
+  // Where nothing is waited for, the notice says it all.
+  const bool is_waiting = state_.config().notify_after.count() > 0;
+  if (is_waiting) log_drift(name, spdlog::level::info, "seen", pointers(changes.opened));
+  log_drift(name, spdlog::level::info, "still there", pointers(changes.recalled));
+  log_drift(name, spdlog::level::info, "resolved", resolved);
+  log_drift(name, spdlog::level::info, "deployed", deployed);
+}
+
+void DriftRecorder::update_notices(const scanner::DriftChanges& changes) {
+  const auto now = boot_clock();
+  for (const scanner::OpenDrift& ended : changes.resolved) notices_.ended(ended.finding.path);
+  for (const Finding& finding : changes.opened) notices_.opened(finding.path, now);
+  for (const Finding& finding : changes.recalled) {
+    // By the wall clock, since nothing else is known of the time before a restart; it may have been set.
+    const std::int64_t passed = wall_clock() - state_.drift().open().at(finding.path).first_seen;
+    notices_.opened(finding.path, now - std::chrono::seconds(std::max<std::int64_t>(0, passed)));
+  }
+}
+
+void DriftRecorder::tell_due(HistoryBatch& batch) {
+  std::vector<const Finding*> due;
+  for (const std::string& path : notices_.due(boot_clock())) {
+    const auto at = state_.drift().open().find(path);
+    // What a new release may explain, or was in another root, has to be looked at first.
+    if (at == state_.drift().open().end() || at->second.outdated) continue;
+    due.push_back(&at->second.finding);
+    notices_.told(path);
+    batch.notified.push_back(path);
+  }
+  log_drift(state_.config().name, spdlog::level::warn, "opened", due);
+}
+
+void DriftRecorder::await_due() {
+  const auto now = boot_clock();
+  const auto next = notices_.next_after(now);
+  if (!next) return;
+  due_timer_.expires_after(*next - now);
+  due_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->record({});
+  });
+}
+
+HistoryBatch DriftRecorder::begin_batch() const {
+  HistoryBatch batch;
+  batch.at = wall_clock();
+  batch.open = state_.drift().open().size() + state_.drift().recalled().size();
+  batch.judged_by = state_.judged_by();
+  return batch;
+}
+
+void DriftRecorder::write(HistoryBatch batch) {
+  if (behind_ && !catching_up_) return;
+  const bool is_news = !batch.opened.empty() || !batch.ended.empty() || !batch.notified.empty() || batch.only_open;
+  // By which manifest a tree was judged in which nothing is open tells nobody anything.
+  const bool is_judged_anew = batch.open > 0 && batch.judged_by != written_judged_by_;
+  if (!is_news && !is_judged_anew) return;
+  written_judged_by_ = batch.judged_by;
+  const bool is_all = batch.only_open.has_value();
+  workers_.look([&history = history_, tree = state_.config().name,
+                 batch = std::move(batch)](const std::stop_token&) { return history.write(tree, batch); },
+                [weak = weak_from_this(), is_all](const Result<void>& written) {
+                  const auto self = weak.lock();
+                  if (!self || self->stopped_) return;
+                  if (is_all) self->catching_up_ = false;
+                  if (!written) return self->failed(written.error());
+                  if (!is_all) return;
+                  self->behind_ = false;
+                  spdlog::info("{}: the history is being written again", self->state_.config().name);
+                });
+}
+
+void DriftRecorder::write_all() {
+  // Before a scan of everything, what was recorded may well be open still.
+  if (!state_.is_complete()) return retry_later();
+  HistoryBatch batch = begin_batch();
+  auto& only_open = batch.only_open.emplace();
+  for (const auto& [path, recalled] : state_.drift().recalled()) only_open.insert(path);
+  for (const auto& [path, open] : state_.drift().open()) {
+    only_open.insert(path);
+    if (batch.opened.size() == HistoryStore::kMostOpen) continue;
+    batch.opened.push_back({path, open.finding.kind, open.finding.changes, open.first_seen});
+    if (notices_.was_told(path)) batch.notified.push_back(path);
+  }
+  catching_up_ = true;
+  write(std::move(batch));
+}
+
+void DriftRecorder::failed(const Error& error) {
+  if (!behind_) {
+    spdlog::error("{}: the history of drift cannot be kept until this is put right: {}", state_.config().name,
+                  error.message);
+  }
+  behind_ = true;
+  retry_later();
+}
+
+void DriftRecorder::retry_later() {
+  retry_timer_.expires_after(retry_);
+  retry_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->write_all();
+  });
+}
+
+}  // namespace driftd::daemon

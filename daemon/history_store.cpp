@@ -1,0 +1,203 @@
+#include "daemon/history_store.hpp"
+
+#include <algorithm>
+
+#include "daemon/state_schema.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Error;
+using manifests::ErrorCode;
+using manifests::Result;
+using manifests::minisign::Prehash;
+
+/// The path's own bytes, which need not be text.
+sqlite::Blob blob_of(const std::string& path) {
+  return {reinterpret_cast<const unsigned char*>(path.data()), path.size()};  // NOLINT: bytes are bytes
+}
+
+std::string joined(scanner::Changes changes) {
+  std::string names;
+  for (const scanner::Change change : scanner::kAllChanges) {
+    if (changes.has(change)) names.append(names.empty() ? "" : ",").append(to_string(change));
+  }
+  return names;
+}
+
+Result<scanner::DriftKind> to_kind(const std::string& name) {
+  for (const scanner::DriftKind kind : scanner::kAllDriftKinds) {
+    if (to_string(kind) == name) return kind;
+  }
+  return Error{ErrorCode::io, "state.db: a kind of drift that does not exist"};
+}
+
+std::optional<std::int64_t> optional_number(const sqlite::Statement& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(row.number(column));
+}
+
+}  // namespace
+
+Result<void> HistoryStore::write(const std::string& tree, const HistoryBatch& batch) {
+  if (auto in_place = state_.check_in_place(); !in_place) return in_place;
+  if (auto upgraded = upgrade_schema(state_.database()); !upgraded) return upgraded;
+  auto transaction = sqlite::Transaction::begin(state_.database());
+  if (!transaction) return transaction.error();
+  auto known = listed(tree);
+  if (!known) return known.error();
+  if (auto done = end_all(tree, batch, *known); !done) return done;
+  if (auto done = open(tree, batch, *known); !done) return done;
+  if (auto done = note(tree, batch, *known); !done) return done;
+  if (!batch.ended.empty() || batch.only_open) {
+    if (auto done = trim(tree); !done) return done;
+  }
+  return transaction->commit();
+}
+
+Result<std::set<std::string>> HistoryStore::listed(const std::string& tree) {
+  std::set<std::string> paths;
+  auto rows = state_.database().prepare("SELECT path FROM drift WHERE tree = ? AND ended_at IS NULL");
+  rows.bind(tree);
+  for (;;) {
+    const auto row = rows.step();
+    if (!row) return row.error();
+    if (!*row) return paths;
+    paths.insert(rows.text(0));
+  }
+}
+
+Result<void> HistoryStore::end(const std::string& tree, const std::string& path, Ending ending, std::int64_t at) {
+  auto update = state_.database().prepare(
+      "UPDATE drift SET ended_at = ?, ending = ? WHERE tree = ? AND path = ? AND ended_at IS NULL");
+  return update.bind(at).bind(to_string(ending)).bind(tree).bind(blob_of(path)).run();
+}
+
+Result<void> HistoryStore::end_all(const std::string& tree, const HistoryBatch& batch, std::set<std::string>& listed) {
+  for (const auto& [path, ending] : batch.ended) {
+    if (listed.erase(path) == 0) continue;
+    if (auto done = end(tree, path, ending, batch.at); !done) return done;
+  }
+  if (!batch.only_open) return {};
+  for (auto at = listed.begin(); at != listed.end();) {
+    if (batch.only_open->contains(*at)) {
+      ++at;
+      continue;
+    }
+    if (auto done = end(tree, *at, Ending::resolved, batch.at); !done) return done;
+    at = listed.erase(at);
+  }
+  return {};
+}
+
+Result<void> HistoryStore::open(const std::string& tree, const HistoryBatch& batch, std::set<std::string>& listed) {
+  for (const HistoryBatch::Opened& opened : batch.opened) {
+    if (listed.size() >= kMostOpen) break;
+    if (!listed.insert(opened.path).second) continue;
+    auto insert =
+        state_.database().prepare("INSERT INTO drift(tree, path, kind, changes, opened_at) VALUES (?, ?, ?, ?, ?)");
+    insert.bind(tree).bind(blob_of(opened.path)).bind(to_string(opened.kind)).bind(joined(opened.changes));
+    if (auto done = insert.bind(opened.at).run(); !done) return done;
+  }
+  return {};
+}
+
+Result<void> HistoryStore::note(const std::string& tree, const HistoryBatch& batch,
+                                const std::set<std::string>& listed) {
+  for (const std::string& path : batch.notified) {
+    if (!listed.contains(path)) continue;
+    auto update = state_.database().prepare(
+        "UPDATE drift SET notified_at = ? WHERE tree = ? AND path = ? AND ended_at IS NULL AND notified_at IS NULL");
+    if (auto done = update.bind(batch.at).bind(tree).bind(blob_of(path)).run(); !done) return done;
+  }
+  auto tell = state_.database().prepare(
+      "INSERT OR REPLACE INTO drift_tree_state(tree, open, judged_by) VALUES (?, ?, nullif(?, x''))");
+  tell.bind(tree).bind(static_cast<std::int64_t>(batch.open));
+  return tell.bind(batch.judged_by ? sqlite::Blob(*batch.judged_by) : blob_of("")).run();
+}
+
+Result<void> HistoryStore::trim(const std::string& tree) {
+  auto drop = state_.database().prepare(
+      "DELETE FROM drift WHERE tree = ? AND ended_at IS NOT NULL AND id NOT IN (SELECT id FROM drift WHERE tree = ? "
+      "AND ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?)");
+  return drop.bind(tree).bind(tree).bind(std::int64_t{kMostEnded}).run();
+}
+
+Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
+  if (auto in_place = state_.check_in_place(); !in_place) return in_place.error();
+  Recalled recalled;
+  auto rows = state_.database().prepare(
+      "SELECT path, kind, opened_at, notified_at FROM drift WHERE tree = ? AND ended_at IS NULL");
+  rows.bind(tree);
+  for (auto row = rows.step();; row = rows.step()) {
+    if (!row) return row.error();
+    if (!*row) break;
+    scanner::OpenDrift open;
+    open.finding.path = rows.text(0);
+    const auto kind = to_kind(rows.text(1));
+    if (!kind) return kind.error();
+    open.finding.kind = *kind;
+    open.first_seen = rows.number(2);
+    if (!rows.is_null(3)) recalled.notified.insert(open.finding.path);
+    recalled.open.emplace(open.finding.path, std::move(open));
+  }
+  auto state = state_.database().prepare("SELECT judged_by FROM drift_tree_state WHERE tree = ?");
+  const auto found = state.bind(tree).step();
+  if (!found) return found.error();
+  Prehash identity{};
+  if (*found && state.blob(0).size() == identity.size()) {
+    std::copy_n(state.blob(0).begin(), identity.size(), identity.begin());
+    recalled.judged_by = identity;
+  }
+  return recalled;
+}
+
+Result<HistoryStore::Latest> HistoryStore::latest(const std::string& tree, std::size_t most) {
+  Latest latest;
+  auto rows = state_.database().prepare(
+      "SELECT path, kind, changes, opened_at, notified_at, ended_at, ending FROM drift WHERE tree = ? "
+      "ORDER BY id DESC LIMIT ?");
+  rows.bind(tree).bind(static_cast<std::int64_t>(most));
+  for (auto row = rows.step();; row = rows.step()) {
+    if (!row) return row.error();
+    if (!*row) break;
+    DriftRecord& record = latest.records.emplace_back();
+    record.path = rows.text(0);
+    record.kind = rows.text(1);
+    record.changes = rows.text(2);
+    record.opened_at = rows.number(3);
+    record.notified_at = optional_number(rows, 4);
+    record.ended_at = optional_number(rows, 5);
+    if (record.ended_at) record.ending = rows.text(6) == "deployed" ? Ending::deployed : Ending::resolved;
+  }
+  auto state = state_.database().prepare("SELECT open FROM drift_tree_state WHERE tree = ?");
+  const auto found = state.bind(tree).step();
+  if (!found) return found.error();
+  if (*found) latest.open = static_cast<std::uint64_t>(state.number(0));
+  return latest;
+}
+
+Result<void> HistoryStore::drop_old(const std::vector<std::string>& configured, std::int64_t now) {
+  if (auto in_place = state_.check_in_place(); !in_place) return in_place;
+  auto& database = state_.database();
+  if (auto upgraded = upgrade_schema(database); !upgraded) return upgraded;
+  auto transaction = sqlite::Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  auto drop = database.prepare("DELETE FROM drift WHERE ended_at < ?");
+  if (auto done = drop.bind(now - kKeepSeconds).run(); !done) return done;
+  std::set<std::string> others;
+  auto rows = database.prepare("SELECT DISTINCT tree FROM drift WHERE opened_at < ? AND ended_at IS NULL");
+  rows.bind(now - kKeepSeconds);
+  for (auto row = rows.step();; row = rows.step()) {
+    if (!row) return row.error();
+    if (!*row) break;
+    const std::string tree = rows.text(0);
+    if (std::find(configured.begin(), configured.end(), tree) == configured.end()) others.insert(tree);
+  }
+  for (const std::string& tree : others) {
+    auto forget = database.prepare("DELETE FROM drift WHERE tree = ? AND opened_at < ? AND ended_at IS NULL");
+    if (auto done = forget.bind(tree).bind(now - kKeepSeconds).run(); !done) return done;
+  }
+  return transaction->commit();
+}
+
+}  // namespace driftd::daemon
