@@ -134,7 +134,7 @@ Observer::Observer(std::uint64_t mount, Throttle* throttle, std::stop_token stop
     : mount_(mount),
       throttle_(throttle),
       stop_(std::move(stop)),
-      buffer_(std::make_unique<unsigned char[]>(kBufferSize)) {}
+      buffer_(std::make_unique_for_overwrite<unsigned char[]>(kBufferSize)) {}
 
 Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
   if (!wanted.any()) return observe_unopened(directory, name, observed);
