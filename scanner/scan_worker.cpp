@@ -55,6 +55,9 @@ class CName {
   std::array<char, manifests::kMaxComponent + 1> text_;  // NOLINT: set above
 };
 
+/// The errno of opening what was a directory a moment ago and is none any more, or no longer there.
+bool changed_meanwhile(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
 bool is_directory_type(unsigned char type) { return type == DT_DIR; }
 
 unsigned char directory_entry_type(FileType type) {
@@ -100,6 +103,7 @@ void ScanWorker::seed_whole() {
 
 std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
   OpenDirectory directory{open_directory_beneath(shared_.root, kRootPath), std::string(kRootPath), kRootEntry};
+  int error = directory.fd ? 0 : errno;
   std::string_view rest = path.str();
   for (;;) {
     const std::size_t slash = rest.find('/');
@@ -115,9 +119,12 @@ std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
         child ? manifest_.type(*child) == EntryType::directory
               : directory.free || exempt == Exemptions::Verdict::passage || manifest_.is_mutable(at);
     manifests::UniqueFd below;
-    if (!is_last && may_hold_more) below = open_directory_beneath(shared_.root, at);
+    if (!is_last && may_hold_more && error == 0) {
+      below = open_directory_beneath(shared_.root, at);
+      if (!below && !changed_meanwhile(errno)) error = errno;
+    }
     // Here the path ends, or whatever is wrong starts above its end.
-    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at)};
+    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at), error};
     directory = OpenDirectory{std::move(below), at, child, directory.free || (child && manifest_.ignore(*child))};
     rest.remove_prefix(slash + 1);
   }
@@ -133,7 +140,9 @@ void ScanWorker::seed_paths(const Scope& asked) {
     if (seat && seat->path == path) {
       visit_alone(*seat);
     } else {
-      report_unverified(path.str(), manifest_.find(path.str()), {Outcome::unverified, UnverifiedReason::unstable, 0});
+      const Observation unstable{Outcome::unverified, UnverifiedReason::unstable, 0};
+      report_unverified(path.str(), manifest_.find(path.str()),
+                        seat && seat->error != 0 ? Observer::failed(seat->error) : unstable);
     }
   }
 }
@@ -145,7 +154,7 @@ void ScanWorker::visit_alone(const Seat& seat) {
   children_ = child ? std::span(&*child, 1) : std::span<const EntryIndex>();
   seen_.assign(children_.size(), false);
   files_.clear();
-  const Look look = look_at(directory.fd.get(), seat.name.c_str());
+  const Look look = directory.fd ? look_at(directory.fd.get(), seat.name.c_str()) : Look{seat.error};
   if (look.error == 0) {
     visit(directory, seat.name.c_str(), seat.name.size(), look.type);
     check_files(directory, files_);
@@ -206,8 +215,7 @@ void ScanWorker::walk(const DirectoryTask& task) {
 }
 
 void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
-  const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
-  if (!changed || task.path == kRootPath) {
+  if (!changed_meanwhile(error) || task.path == kRootPath) {
     return report_unverified(task.path, task.entry, Observer::failed(error));
   }
   if (task.attempt + 1 >= kDirectoryAttempts) {
@@ -216,14 +224,19 @@ void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
   // It was a directory a moment ago. Look again at what stands there now.
   const std::string parent_path(parent_of(task.path));
   OpenDirectory parent{open_directory_beneath(shared_.root, parent_path), parent_path, {}};
+  const int parent_error = parent.fd ? 0 : errno;
   const CName name(RelPath::parse(task.path)->name());
-  const Look look = parent.fd ? look_at(parent.fd.get(), name.get()) : Look{ENOENT};
+  const Look look =
+      parent.fd ? look_at(parent.fd.get(), name.get()) : Look{changed_meanwhile(parent_error) ? ENOENT : parent_error};
   if (look.error == 0 && look.type == DT_DIR) {
     shared_.queue.push(DirectoryTask{task.path, task.entry, task.free, task.attempt + 1});
   } else if (look.error != 0 && look.error != ENOENT) {
     report_unverified(task.path, task.entry, Observer::failed(look.error));
   } else if (task.entry) {
     look.error == 0 ? check_listed(parent, *task.entry) : check_missing(task.path, *task.entry);
+  } else if (look.error == 0) {
+    parent.free = task.free;
+    visit_unlisted(parent, name.get(), look.type);
   }
 }
 
@@ -235,7 +248,8 @@ void ScanWorker::list(const std::shared_ptr<const OpenDirectory>& directory) {
   const int error = listing_.for_each(
       directory->fd.get(),
       [&](const char* name, std::size_t length, unsigned char type) { visit(*directory, name, length, type); });
-  if (error != 0) {
+  // ENOENT: the directory was removed meanwhile, so no name is left in it.
+  if (error != 0 && error != ENOENT) {
     // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
     report_unverified(directory->path, std::nullopt, Observer::failed(error));
   }
@@ -281,9 +295,10 @@ void ScanWorker::visit(const OpenDirectory& directory, const char* name, std::si
     exempt == Exemptions::Verdict::nested ? account(*at) : visit_listed(directory, *at, type);
   } else if (exempt == Exemptions::Verdict::passage && is_directory_type(type)) {
     shared_.queue.push(DirectoryTask{join(directory.path, wanted), std::nullopt, directory.free});
-  } else if (exempt == Exemptions::Verdict::nested ||
-             (exempt == Exemptions::Verdict::manifest && passes_as_own_manifest(directory, name))) {
+  } else if (exempt == Exemptions::Verdict::nested) {
     return;
+  } else if (exempt == Exemptions::Verdict::manifest) {
+    visit_own_manifest(directory, name, type);
   } else {
     visit_unlisted(directory, name, type);
   }
@@ -319,10 +334,11 @@ void ScanWorker::visit_unlisted(const OpenDirectory& directory, const char* name
   if (auto finding = judge_mutable(observed)) report(std::move(*finding), std::move(path));
 }
 
-bool ScanWorker::passes_as_own_manifest(const OpenDirectory& directory, const char* name) {
+void ScanWorker::visit_own_manifest(const OpenDirectory& directory, const char* name, unsigned char type) {
   Observed observed;
-  return observer_.observe(directory.fd.get(), name, {}, observed).outcome == Outcome::seen &&
-         can_be_own_manifest(observed);
+  const Observation seen = observer_.observe(directory.fd.get(), name, {}, observed);
+  if (seen.outcome == Outcome::unverified) return report_unverified(join(directory.path, name), std::nullopt, seen);
+  if (seen.outcome == Outcome::seen && !can_be_own_manifest(observed)) visit_unlisted(directory, name, type);
 }
 
 void ScanWorker::report_added(const OpenDirectory& directory, const char* name, const std::string& path) {

@@ -80,6 +80,7 @@ class ScanWorker {
     OpenDirectory directory;
     std::string name;
     manifests::RelPath path;
+    int error = 0;  ///< of opening a directory on the way, where that is not just gone
   };
 
   /// Nothing where the path belongs to a nested tree.
@@ -94,8 +95,7 @@ class ScanWorker {
   void visit(const OpenDirectory& directory, const char* name, std::size_t length, unsigned char type);
   void visit_listed(const OpenDirectory& directory, EntryIndex entry, unsigned char type);
   void visit_unlisted(const OpenDirectory& directory, const char* name, unsigned char type);
-
-  bool passes_as_own_manifest(const OpenDirectory& directory, const char* name);
+  void visit_own_manifest(const OpenDirectory& directory, const char* name, unsigned char type);
 
   void hash_found_files(const std::shared_ptr<const OpenDirectory>& directory);
   void check_files(const OpenDirectory& directory, std::span<const EntryIndex> files);
