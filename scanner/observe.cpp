@@ -199,6 +199,15 @@ Observation Observer::hash(int fd, const ContentWanted& wanted, Observed& observ
 }
 
 Observation Observer::observe_unopened(int directory, const char* name, Observed& observed) {
+  Observation seen;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    seen = look_unopened(directory, name, observed);
+    if (seen.outcome != Outcome::unverified || seen.reason != UnverifiedReason::unstable) break;
+  }
+  return seen;
+}
+
+Observation Observer::look_unopened(int directory, const char* name, Observed& observed) const {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) {
     if (errno == ENOENT) return {Outcome::vanished, {}, 0};

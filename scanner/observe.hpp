@@ -64,6 +64,7 @@ class Observer {
 
   Observation observe_open_file(int fd, const ContentWanted& wanted, Observed& observed, Attempt& attempt);
   Observation observe_unopened(int directory, const char* name, Observed& observed);
+  Observation look_unopened(int directory, const char* name, Observed& observed) const;
   Observation hash(int fd, const ContentWanted& wanted, Observed& observed, bool& complete);
 
   const std::uint64_t mount_;
