@@ -58,7 +58,7 @@ void move_away(const TempTree& tree, const TempTree& aside, const char* name) {
 
 /// One thing that happens to the file `f`; `aside` is a directory outside the tree, on the same file system.
 struct Happening {
-  const char* what;
+  std::string what;
   void (*happens)(const TempTree& tree, const TempTree& aside);
   Lines found;
 };
@@ -187,7 +187,7 @@ TEST_CASE("a file that moves is read up to four times, and is unstable after tha
 TEST_CASE("names that come and go while a directory is listed") {
   if (!ReadingGate::is_possible()) return driftd::test::skip(kNoGate);
   struct Case {
-    const char* what;
+    std::string what;
     void (*happens)(const TempTree& tree, const TempTree& aside);
     Lines found;
   };
@@ -224,6 +224,21 @@ TEST_CASE("names that come and go while a directory is listed") {
                   tree.link("d", aside.at("d"));
                 },
                 {"missing absent", "type d +2"}},
+           Case{"a directory where anything may be becomes a setuid program",
+                [](const TempTree&tree, const TempTree&aside) {
+                  move_away(tree, aside, "tmp");
+                  tree.file("tmp", "x", 04755);
+                },
+                {"missing absent", "added tmp"}},
+           Case{"a directory where anything may be vanishes",
+                [](const TempTree&tree, const TempTree&aside) { move_away(tree, aside, "tmp"); },
+                {"missing absent"}},
+           Case{"the way to the manifest becomes a link",
+                [](const TempTree&tree, const TempTree&aside) {
+                  move_away(tree, aside, "way");
+                  tree.link("way", aside.at("way"));
+                },
+                {"missing absent", "added way"}},
            Case{"another directory takes a listed one's place",
                 [](const TempTree&tree, const TempTree&aside) {
                   move_away(tree, aside, "d");
@@ -235,6 +250,8 @@ TEST_CASE("names that come and go while a directory is listed") {
     CAPTURE(one.what);
     ScanSite site;
     const TempTree aside;
+    site.header = driftd::test::with_globs(site.header, {"**/tmp/**"});
+    site.exemptions.add_manifest(*driftd::manifests::RelPath::parse("way/to/m"));
     site.tree.dir("d");
     site.tree.file("d/a", "x");
     site.tree.file("d/b", "x");
@@ -242,6 +259,8 @@ TEST_CASE("names that come and go while a directory is listed") {
     site.tree.file("absent", "x");
     site.release();
     site.tree.remove("absent");
+    site.tree.dirs("tmp/sub");
+    site.tree.dirs("way/to");
     // The first getdents64 tells all names, the second that there are no more.
     const ReadingGate gate(site.tree.path(), [&](unsigned nth) {
       if (nth == 2) one.happens(site.tree, aside);
