@@ -5,7 +5,7 @@
 
 namespace driftd::scanner {
 
-DirectoryListing::DirectoryListing() : buffer_(std::make_unique<char[]>(kBufferSize)) {}
+DirectoryListing::DirectoryListing() : buffer_(std::make_unique_for_overwrite<char[]>(kBufferSize)) {}
 
 long DirectoryListing::fill(int directory) { return ::syscall(SYS_getdents64, directory, buffer_.get(), kBufferSize); }
 

@@ -124,7 +124,7 @@ Observer::Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cac
       throttle_(throttle),
       cache_(cache),
       stop_(std::move(stop)),
-      buffer_(std::make_unique<unsigned char[]>(QuietReader::kChunk)) {}
+      buffer_(std::make_unique_for_overwrite<unsigned char[]>(QuietReader::kChunk)) {}
 
 void Observer::fill(const struct statx& status, Observed& observed) const {
   observed = Observed{};
@@ -226,6 +226,15 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
 }
 
 Observation Observer::observe_unopened(int directory, const char* name, Observed& observed) {
+  Observation seen;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    seen = look_unopened(directory, name, observed);
+    if (!seen.is_unstable()) break;
+  }
+  return seen;
+}
+
+Observation Observer::look_unopened(int directory, const char* name, Observed& observed) const {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) {
     if (errno == ENOENT) return {Outcome::vanished, {}, 0};

@@ -103,6 +103,7 @@ class Observer {
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   void fill(const struct statx& status, Observed& observed) const;
   Observation observe_unopened(int directory, const char* name, Observed& observed);
+  Observation look_unopened(int directory, const char* name, Observed& observed) const;
 
   const std::uint64_t mount_;
   Throttle* throttle_;

@@ -38,6 +38,9 @@ constexpr std::size_t kOtherDescriptors = 24;
 
 constexpr Observation kUnstable{Outcome::unverified, UnverifiedReason::unstable, 0};
 
+/// The errno of opening what was a directory a moment ago and is none any more, or no longer there.
+bool changed_meanwhile(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
 std::string_view parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? kRootPath : path.substr(0, slash);
@@ -90,6 +93,7 @@ void ScanWorker::seed_whole() {
 
 std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
   OpenDirectory directory{open_directory_beneath(shared_.root, kRootPath), std::string(kRootPath), kRootEntry};
+  int error = directory.fd ? 0 : errno;
   std::string_view rest = path.str();
   for (;;) {
     const std::size_t slash = rest.find('/');
@@ -105,9 +109,12 @@ std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
         child ? manifest_.type(*child) == EntryType::directory
               : directory.free || exempt == Exemptions::Verdict::passage || manifest_.is_mutable(at);
     manifests::UniqueFd below;
-    if (!is_last && may_hold_more) below = open_directory_beneath(shared_.root, at);
+    if (!is_last && may_hold_more && error == 0) {
+      below = open_directory_beneath(shared_.root, at);
+      if (!below && !changed_meanwhile(errno)) error = errno;
+    }
     // Here the path ends, or whatever is wrong starts above its end.
-    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at)};
+    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at), error};
     directory = OpenDirectory{std::move(below), at, child, directory.free || (child && manifest_.ignore(*child))};
     rest.remove_prefix(slash + 1);
   }
@@ -124,7 +131,8 @@ void ScanWorker::seed_paths(const Scope& asked) {
       visit_alone(*seat);
     } else {
       const auto entry = manifest_.find(path.str());
-      entry ? judge_.unverified(*entry, kUnstable) : judge_.unverified(path.str(), kUnstable);
+      const Observation why = seat && seat->error != 0 ? Observer::failed(seat->error) : kUnstable;
+      entry ? judge_.unverified(*entry, why) : judge_.unverified(path.str(), why);
     }
   }
 }
@@ -136,7 +144,7 @@ void ScanWorker::visit_alone(const Seat& seat) {
   children_ = child ? std::span(&*child, 1) : std::span<const EntryIndex>();
   seen_.assign(children_.size(), false);
   files_.clear();
-  const Look look = look_at(directory.fd.get(), seat.name.c_str());
+  const Look look = directory.fd ? look_at(directory.fd.get(), seat.name.c_str()) : Look{seat.error};
   if (look.error == 0) {
     visit(directory, {seat.name, look.inode, look.type});
     check_files(directory.fd.get(), files_);
@@ -206,21 +214,25 @@ void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
   const auto unverified = [&](const Observation& observation) {
     task.entry ? judge_.unverified(*task.entry, observation) : judge_.unverified(task.path, observation);
   };
-  const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
-  if (!changed || task.path == kRootPath) return unverified(Observer::failed(error));
+  if (!changed_meanwhile(error) || task.path == kRootPath) return unverified(Observer::failed(error));
   if (task.attempt + 1 >= kDirectoryAttempts) {
     return unverified({Outcome::unverified, UnverifiedReason::unstable, error});
   }
   // It was a directory a moment ago. Look again at what stands there now.
-  const manifests::UniqueFd parent = open_directory_beneath(shared_.root, parent_of(task.path));
+  const std::string above(parent_of(task.path));
+  const OpenDirectory parent{open_directory_beneath(shared_.root, above), above, std::nullopt, task.free};
+  const int parent_error = parent.fd ? 0 : errno;
   const CName name(name_of(task.path));
-  const Look look = parent ? look_at(parent.get(), name.get()) : Look{ENOENT};
+  const Look look =
+      parent.fd ? look_at(parent.fd.get(), name.get()) : Look{changed_meanwhile(parent_error) ? ENOENT : parent_error};
   if (look.error == 0 && look.type == DT_DIR) {
     shared_.queue.push(DirectoryTask{task.path, task.entry, task.free, task.attempt + 1});
   } else if (look.error != 0 && look.error != ENOENT) {
     unverified(Observer::failed(look.error));
   } else if (task.entry) {
-    look.error == 0 ? void(check_listed(parent.get(), *task.entry)) : judge_.missing(*task.entry);
+    look.error == 0 ? void(check_listed(parent.fd.get(), *task.entry)) : judge_.missing(*task.entry);
+  } else if (look.error == 0) {
+    visit_unlisted(parent, {name_of(task.path), look.inode, look.type});
   }
 }
 
@@ -231,7 +243,8 @@ void ScanWorker::list(const OpenDirectory& directory) {
   files_.clear();
   const int error =
       listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) { visit(directory, name); });
-  if (error != 0) {
+  // ENOENT: the directory was removed meanwhile, so no name is left in it.
+  if (error != 0 && error != ENOENT) {
     // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
     judge_.unverified(directory.path, Observer::failed(error));
   }
@@ -277,9 +290,9 @@ void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::N
     exempt == Exemptions::Verdict::nested ? judge_.skip(*at) : visit_listed(directory, {name.inode, *at}, name.type);
   } else if (exempt == Exemptions::Verdict::passage && name.type == DT_DIR) {
     shared_.queue.push(DirectoryTask{join(directory.path, name.text), std::nullopt, directory.free});
+  } else if (exempt == Exemptions::Verdict::manifest) {
+    visit_own_manifest(directory, name);
   } else if (exempt != Exemptions::Verdict::nested) {
-    const CName text(name.text);
-    if (exempt == Exemptions::Verdict::manifest && passes_as_own_manifest(directory, text.get())) return;
     visit_unlisted(directory, name);
   }
 }
@@ -312,10 +325,12 @@ void ScanWorker::visit_unlisted(const OpenDirectory& directory, const DirectoryL
   is_free ? judge_.unchecked(std::move(path), observed) : judge_.added(std::move(path), observed);
 }
 
-bool ScanWorker::passes_as_own_manifest(const OpenDirectory& directory, const char* name) {
+void ScanWorker::visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name) {
+  const CName text(name.text);
   Observed observed;
-  return observer_.observe(directory.fd.get(), name, {}, observed).outcome == Outcome::seen &&
-         can_be_own_manifest(observed);
+  const Observation seen = observer_.observe(directory.fd.get(), text.get(), {}, observed);
+  if (seen.outcome == Outcome::unverified) return judge_.unverified(join(directory.path, name.text), seen);
+  if (seen.outcome == Outcome::seen && !can_be_own_manifest(observed)) visit_unlisted(directory, name);
 }
 
 void ScanWorker::check_found_files(const OpenDirectory& directory) {
@@ -336,9 +351,9 @@ void ScanWorker::check_files(const FilesTask& task) {
   const manifests::UniqueFd directory = open_directory_beneath(shared_.root, task.directory);
   if (directory) return check_files(directory.get(), task.files);
   const int error = errno;
-  const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
-  for (const ListedFile& file : task.files)
-    judge_.unverified(file.entry, changed ? kUnstable : Observer::failed(error));
+  for (const ListedFile& file : task.files) {
+    judge_.unverified(file.entry, changed_meanwhile(error) ? kUnstable : Observer::failed(error));
+  }
 }
 
 void ScanWorker::check_files(int directory, std::span<const ListedFile> files) {

@@ -91,6 +91,7 @@ class ScanWorker {
     OpenDirectory directory;
     std::string name;
     manifests::RelPath path;
+    int error = 0;  ///< of opening a directory on the way, where that is not just gone
   };
 
   /// Nothing where the path belongs to a nested tree.
@@ -104,8 +105,7 @@ class ScanWorker {
   void visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
   void visit_unseen(const OpenDirectory& directory, EntryIndex entry);
   void directory_failed(const DirectoryTask& task, int error);
-
-  bool passes_as_own_manifest(const OpenDirectory& directory, const char* name);
+  void visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name);
 
   void check_found_files(const OpenDirectory& directory);
   void check_files(const FilesTask& task);

@@ -43,6 +43,9 @@ Error failed(const std::string& path, const Observation& seen) {
   return {ErrorCode::io, escape(path) + ": changes while it is read; build from a directory at rest"};
 }
 
+/// Of a path that is longer than any that can be released, as much as tells where it is.
+constexpr std::size_t kShown = 80;
+
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
@@ -59,7 +62,12 @@ class DirectoryReader {
 
   Result<std::vector<SourceItem>> read(unsigned threads) {
     scanner::Observer observer(mount_, nullptr, nullptr, {});
-    if (auto walked = walk(".", Below::wanted, observer); !walked) return walked.error();
+    directories_.emplace_back(".");
+    while (!directories_.empty()) {
+      const std::string path = std::move(directories_.back());
+      directories_.pop_back();
+      if (auto walked = walk(path, Below::wanted, observer); !walked) return walked.error();
+    }
     progress_.expect_bytes(bytes_to_hash_);
     if (auto hashed = hash_all(threads); !hashed) return hashed.error();
     return std::move(items_);
@@ -68,7 +76,7 @@ class DirectoryReader {
  private:
   enum class Below { wanted, unwanted };
 
-  /// Lists one directory and those below; files get their content later.
+  /// Lists one directory; those below have their turn later, and files get their content then.
   Result<void> walk(const std::string& path, Below below, scanner::Observer& observer) {
     const UniqueFd directory = scanner::open_directory_beneath(root_, path);
     if (!directory) return failed(path, scanner::Observer::failed(errno));
@@ -77,6 +85,7 @@ class DirectoryReader {
       return failed(path, seen);
     }
     const std::size_t own = items_.size();
+    const std::size_t others = directories_.size();
     items_.push_back({path, std::move(observed), {}, {}});
     if (below == Below::unwanted) return {};
 
@@ -96,20 +105,24 @@ class DirectoryReader {
       }
     }
     // A directory that is there for the manifest alone is as little part of the release as the manifest.
-    if (held_own_manifest && items_.size() == own + 1 && path != ".") items_.pop_back();
+    const bool holds_more = items_.size() != own + 1 || directories_.size() != others;
+    if (held_own_manifest && !holds_more && path != ".") items_.pop_back();
     return {};
   }
 
   Result<void> visit(int directory, const std::string& name, const std::string& path, scanner::Observer& observer) {
     const Interest interest = interest_in(rules_, path);
     if (interest == Interest::none) return {};
+    if (path.size() > kMaxPath) {
+      return Error{ErrorCode::format, escape(path.substr(0, kShown)) + "...: longer than 4096 bytes"};
+    }
     Observed observed;
     const auto seen = observer.observe(directory, name.c_str(), {}, observed);
     if (seen.outcome != Outcome::seen) return failed(path, seen);
     if (observed.type == FileType::directory) {
       // Nothing below a directory with a rule LITERAL/** is of interest, whatever it is called.
       const bool is_closed = interest == Interest::attributes && interest_in(rules_, path + "/x") == Interest::none;
-      if (!is_closed) return walk(path, Below::wanted, observer);
+      if (!is_closed) return directories_.push_back(path), Result<void>{};
       if (may_stay_unopened(directory, name))
         return items_.push_back({path, std::move(observed), {}, {}}), Result<void>{};
       return walk(path, Below::unwanted, observer);
@@ -192,6 +205,7 @@ class DirectoryReader {
   const SourceRules& rules_;
   const std::string& own_manifest_;
   Progress& progress_;
+  std::vector<std::string> directories_;  ///< still to be listed
   std::vector<SourceItem> items_;
   std::map<std::string, std::vector<std::size_t>> to_hash_;  ///< by directory
   std::uint64_t bytes_to_hash_ = 0;

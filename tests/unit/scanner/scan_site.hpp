@@ -17,6 +17,8 @@ namespace driftd::test {
 
 /// A tree on disk, what its release lists, and short ways to scan the one against the other.
 struct ScanSite {
+  explicit ScanSite(TempTree::Where where = TempTree::Where::disk) : tree(where) {}
+
   /// Lists what stands on disk now.
   void release() { entries = record(tree.path()); }
 

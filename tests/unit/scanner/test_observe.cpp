@@ -16,12 +16,16 @@
 #include "scanner/observe.hpp"
 #include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/make_release.hpp"
+#include "tests/unit/support/metadata.hpp"
 #include "tests/unit/support/skip.hpp"
 #include "tests/unit/support/temp_tree.hpp"
 
 using namespace driftd::scanner;
 using driftd::manifests::UniqueFd;
 using driftd::test::blake3_of;
+using driftd::test::raw_acl;
+using driftd::test::raw_capability;
+using driftd::test::set_raw_attribute;
 using driftd::test::sha256_of;
 using driftd::test::TempTree;
 
@@ -44,31 +48,6 @@ struct Seat {
   Observer observer;
   Observed seen;
 };
-
-/// struct vfs_cap_data, revision 2, cap_net_bind_service effective and permitted (linux/capability.h).
-std::string raw_capability() {
-  const unsigned char bytes[] = {1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-  return {reinterpret_cast<const char*>(bytes), sizeof bytes};
-}
-
-/// A POSIX ACL as acl(5) stores it: user::rw-, user:1:rw-, group::r--, mask::rw-, other::r--.
-std::string raw_acl() {
-  std::string acl("\2\0\0\0", 4);
-  const auto entry = [&](unsigned char tag, unsigned char rights, const std::string& id) {
-    acl += std::string{static_cast<char>(tag), '\0', static_cast<char>(rights), '\0'} + id;
-  };
-  const std::string nobody("\xff\xff\xff\xff");
-  entry(0x01, 6, nobody);
-  entry(0x02, 6, std::string("\1\0\0\0", 4));
-  entry(0x04, 4, nobody);
-  entry(0x10, 6, nobody);
-  entry(0x20, 4, nobody);
-  return acl;
-}
-
-bool set_attribute(const std::string& path, const char* name, const std::string& value) {
-  return ::setxattr(path.c_str(), name, value.data(), value.size(), 0) == 0;
-}
 
 }  // namespace
 
@@ -186,9 +165,9 @@ TEST_CASE("capabilities and ACLs are seen, whichever way the path is looked at")
   const TempTree tree;
   tree.file("file", "x");
   tree.dir("dir");
-  if (!set_attribute(tree.at("file"), "security.capability", raw_capability()) ||
-      !set_attribute(tree.at("file"), "system.posix_acl_access", raw_acl()) ||
-      !set_attribute(tree.at("dir"), "system.posix_acl_access", raw_acl())) {
+  if (!set_raw_attribute(tree.at("file"), "security.capability", raw_capability()) ||
+      !set_raw_attribute(tree.at("file"), "system.posix_acl_access", raw_acl()) ||
+      !set_raw_attribute(tree.at("dir"), "system.posix_acl_access", raw_acl())) {
     return driftd::test::skip("needs root, and a file system with ACLs");
   }
   Seat seat(tree.path());
@@ -205,16 +184,14 @@ TEST_CASE("capabilities and ACLs are seen, whichever way the path is looked at")
 }
 
 TEST_CASE("a capability does not hide behind many other attributes") {
-  ::setenv("TMPDIR", "/dev/shm", 1);  // ext4 has no room for so many
-  const TempTree tree;
-  ::unsetenv("TMPDIR");
+  const TempTree tree(TempTree::Where::memory);  // ext4 has no room for so many
   tree.file("file", "x");
   for (int i = 0; i < 60; ++i) {
-    if (!set_attribute(tree.at("file"), ("trusted." + std::to_string(i) + std::string(100, 'x')).c_str(), "")) {
+    if (!set_raw_attribute(tree.at("file"), ("trusted." + std::to_string(i) + std::string(100, 'x')).c_str(), "")) {
       return driftd::test::skip("needs root, and a file system with room for attributes");
     }
   }
-  REQUIRE(set_attribute(tree.at("file"), "security.capability", raw_capability()));
+  REQUIRE(set_raw_attribute(tree.at("file"), "security.capability", raw_capability()));
   Seat seat(tree.path());
   for (const ContentWanted& wanted : {kNothing, kBlake3}) {
     CHECK(seat.look("file", wanted).outcome == Outcome::seen);

@@ -1,0 +1,314 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/scanner/scan_site.hpp"
+#include "tests/unit/support/syscall_gate.hpp"
+
+// Every system call of a scan fails once, and every one of them finds the tree changed once.
+
+using namespace driftd::scanner;
+using driftd::test::dir_entry;
+using driftd::test::Entries;
+using driftd::test::file_entry;
+using driftd::test::Lines;
+using driftd::test::lines_of;
+using driftd::test::ScanSite;
+using driftd::test::SyscallGate;
+using driftd::test::TempTree;
+
+namespace {
+
+/// A tree with all kinds of entries and rules, clean. Most of what is in it may be absent or is not checked, so that a
+/// look which failed is easily taken for one that found nothing to complain about.
+void build(ScanSite& site) {
+  site.tree.dirs("d/sub");
+  site.tree.file("d/f", "x");
+  site.tree.file("d/sub/g", "x", 0755);
+  site.tree.link("d/link", "f");
+  site.tree.dir("opt");
+  site.tree.file("opt/f", "x");
+  site.tree.file("free", "x");
+  site.release();
+  site.entries["opt"].optional = true;
+  site.entries["opt/f"].optional = true;
+  site.entries["free"] = driftd::test::optional_entry();
+  site.entries["cache"] = driftd::test::ignored_dir_entry();
+  site.header = driftd::test::with_globs(site.header, {"**/tmp/**"});
+  site.tree.dirs("cache/deep/er");
+  site.tree.file("cache/deep/er/f", "x");
+  site.tree.dirs("tmp/deep");
+  site.tree.file("tmp/deep/f", "x");
+  site.tree.dirs("way/to");
+  site.tree.file("way/to/m", "x");
+  site.exemptions.add_manifest(*driftd::manifests::RelPath::parse("way/to/m"));
+}
+
+using Result = driftd::manifests::Result<ScanResult>;
+
+struct Run {
+  SyscallGate::Calls calls;
+  std::optional<Result> result;
+};
+
+Run run(const ScanPlan& plan, const Scope& scope, unsigned threads, const SyscallGate::Decide& decide) {
+  Run run;
+  run.calls = SyscallGate::run(
+      [&] { run.result.emplace(scan(plan, scope, {.threads = threads, .throttle = nullptr}, {})); }, decide);
+  return run;
+}
+
+SyscallGate::Decide failing(unsigned at, int error) {
+  return [=](unsigned nth) { return nth == at ? error : 0; };
+}
+
+Scope paths_of_tree() {
+  Scope scope;
+  for (const char* path : {"d/f", "d/sub", "opt/f", "free", "cache/deep", "tmp/deep/f", "way/to/m", "none"}) {
+    scope.add(*driftd::manifests::RelPath::parse(path));
+  }
+  return scope;
+}
+
+void add_to(Scope& scope, const std::string& path) {
+  path == "." ? scope.add_whole() : scope.add(*driftd::manifests::RelPath::parse(path));
+}
+
+UnverifiedReason reason_of(int error) {
+  switch (error) {
+    case EACCES: return UnverifiedReason::permission;
+    case EIO: return UnverifiedReason::io;
+    default: return UnverifiedReason::limit;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("no system call can fail without the scan saying so, and nothing is called drift for it") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  for (const Scope& scope : {Scope::whole(), paths_of_tree()}) {
+    CAPTURE(scope.is_whole());
+    const Run quiet = run(plan, scope, 1, failing(0, 0));
+    REQUIRE(quiet.calls.size() > 40);
+    REQUIRE(lines_of(**quiet.result) == Lines{});
+    for (const int error : {EIO, EMFILE, ENOMEM, EACCES}) {
+      for (unsigned at = 1; at <= quiet.calls.size(); ++at) {
+        CAPTURE(error);
+        CAPTURE(at);
+        CAPTURE(quiet.calls[at - 1]);
+        const Run faulty = run(plan, scope, 1, failing(at, error));
+        if (!*faulty.result) continue;  // the root itself: a failed scan says nothing
+        const ScanResult& result = **faulty.result;
+        CHECK(result.findings.empty());
+        // On the way to a path that was asked for, a wider look makes up for it.
+        CHECK(result.unverified.size() <= 1);
+        if (scope.is_whole()) CHECK(result.unverified.size() == 1);
+        for (const Unverified& one : result.unverified) {
+          CHECK(one.reason == reason_of(error));
+          CHECK(one.error == error);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("no drift is lost by a failure: it is found, or its path is unverified") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  site.tree.file("d/f", "y");
+  site.tree.mode("d/sub/g", 0644);
+  site.tree.file("opt/f", "y");
+  for (const char* path : {"free", "cache/deep/er/f", "tmp/deep/f"}) site.tree.mode(path, 04755);
+  for (const char* path : {"new", "d/sub/new", "way/to/new"}) site.tree.file(path, "x");
+  for (const Scope& scope : {Scope::whole(), paths_of_tree()}) {
+    CAPTURE(scope.is_whole());
+    const Run quiet = run(plan, scope, 1, failing(0, 0));
+    const auto drift = (*quiet.result)->findings;
+    REQUIRE(drift.size() >= 7);
+    for (unsigned at = 1; at <= quiet.calls.size(); ++at) {
+      CAPTURE(at);
+      CAPTURE(quiet.calls[at - 1]);
+      for (const bool ever_after : {false, true}) {
+        CAPTURE(ever_after);
+        const unsigned threads = ever_after ? 2 : 1;
+        const Run faulty =
+            run(plan, scope, threads, [&](unsigned nth) { return nth == at || (ever_after && nth > at) ? EMFILE : 0; });
+        if (!*faulty.result) continue;
+        Scope known;
+        for (const Finding& one : (*faulty.result)->findings) add_to(known, one.path);
+        for (const Unverified& one : (*faulty.result)->unverified) add_to(known, one.path);
+        for (const Finding& one : drift) CHECK_MESSAGE(known.covers(one.path), one.path);
+      }
+    }
+  }
+}
+
+TEST_CASE("a failure that follows upon a path which seems to be gone is none the less told") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  const std::size_t calls = run(plan, Scope::whole(), 1, failing(0, 0)).calls.size();
+  for (unsigned at = 1; at < calls; ++at) {
+    for (const int first : {ENOENT, ENOTDIR, ELOOP}) {
+      CAPTURE(at);
+      CAPTURE(first);
+      const Run twice =
+          run(plan, Scope::whole(), 1, [&](unsigned nth) { return nth == at ? first : (nth == at + 1 ? EMFILE : 0); });
+      if (*twice.result && twice.calls.size() > at) {
+        CAPTURE(twice.calls[at - 1]);
+        CAPTURE(twice.calls[at]);
+        CHECK(lines_of(**twice.result) != Lines{});
+      }
+    }
+  }
+}
+
+TEST_CASE("while a deploy is under way a failure makes nothing pending or clean") {
+  ScanSite site;
+  site.tree.file("same", "x");
+  site.tree.dir("d");
+  site.tree.file("d/old", "x");
+  site.release();
+  ScanPlan plan = site.plan();
+  plan.previous = plan.manifest;
+  Entries next = site.entries;
+  next.erase("d/old");
+  next["d/new"] = file_entry("y");
+  plan.manifest = driftd::test::make_release(next, driftd::test::header_of("v104", 104));
+  const Run quiet = run(plan, Scope::whole(), 1, failing(0, 0));
+  REQUIRE(lines_of(**quiet.result) == Lines{});
+  REQUIRE((*quiet.result)->pending.size() == 2);
+  for (unsigned at = 1; at <= quiet.calls.size(); ++at) {
+    CAPTURE(at);
+    CAPTURE(quiet.calls[at - 1]);
+    const Run faulty = run(plan, Scope::whole(), 1, failing(at, EIO));
+    if (!*faulty.result || lines_of(**faulty.result) != Lines{}) continue;
+    CHECK((*faulty.result)->pending == (*quiet.result)->pending);  // a wider look made up for it
+  }
+}
+
+TEST_CASE("a tree that cannot be seen whole is no release exactly") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  const auto look = [&](const SyscallGate::Decide& decide) {
+    std::optional<driftd::manifests::Result<bool>> exact;
+    const SyscallGate::Calls calls = SyscallGate::run(
+        [&] {
+          exact.emplace(is_exactly(*plan.manifest, plan, Scope::whole(), {.threads = 1, .throttle = nullptr}, {}));
+        },
+        decide);
+    return std::pair(calls.size(), *exact);
+  };
+  const auto [calls, exact] = look(failing(0, 0));
+  REQUIRE(*exact);
+  for (unsigned at = 1; at <= calls; ++at) {
+    CAPTURE(at);
+    const auto faulty = look(failing(at, EIO)).second;
+    CHECK((!faulty || !*faulty));
+  }
+}
+
+TEST_CASE("whichever system call finds the tree changed, the scan tells it as it was or as it is") {
+  struct Happening {
+    std::string what;
+    void (*happens)(const TempTree& tree, const TempTree& aside);
+    Lines before;
+    Lines after;
+    std::set<std::string> between;  ///< what else is true for a moment
+  };
+  for (const Happening& one : {
+           Happening{"a file is edited",
+                     [](const TempTree&tree, const TempTree&) { tree.file("d/f", "y"); },
+                     {},
+                     {"modified d/f"},
+                     {}},
+           Happening{"a file vanishes",
+                     [](const TempTree&tree, const TempTree&) { tree.remove("d/f"); },
+                     {},
+                     {"missing d/f"},
+                     {}},
+           Happening{"a file is added",
+                     [](const TempTree&tree, const TempTree&) { tree.file("d/new", ""); },
+                     {},
+                     {"added d/new"},
+                     {}},
+           Happening{"a directory vanishes",
+                     [](const TempTree&tree, const TempTree&) { tree.remove("d"); },
+                     {},
+                     {"missing d +4"},
+                     {"missing d/f", "missing d/link", "missing d/sub +1", "missing d/sub/g"}},
+           Happening{"a directory becomes a link to its like",
+                     [](const TempTree&tree, const TempTree&aside) {
+                       (void)!::rename(tree.at("d").c_str(), aside.at("d").c_str());
+                       tree.link("d", aside.at("d"));
+                     },
+                     {},
+                     {"type d +4"},
+                     {"missing d/sub +1"}},
+           Happening{"a link changes its target",
+                     [](const TempTree&tree, const TempTree&) {
+                       tree.remove("d/link");
+                       tree.link("d/link", "g");
+                     },
+                     {},
+                     {"target d/link"},
+                     {}},
+           Happening{"a link becomes a file",
+                     [](const TempTree&tree, const TempTree&) {
+                       tree.remove("d/link");
+                       tree.file("d/link", "g");
+                     },
+                     {},
+                     {"type d/link"},
+                     {}},
+           Happening{"what may be absent vanishes",
+                     [](const TempTree&tree, const TempTree&) { tree.remove("opt"); },
+                     {},
+                     {},
+                     {}},
+           Happening{"a cache is cleared",
+                     [](const TempTree&tree, const TempTree&) { tree.remove("cache/deep"); },
+                     {},
+                     {},
+                     {}},
+           Happening{"a shell becomes setuid in a cache",
+                     [](const TempTree&tree, const TempTree&) { tree.mode("cache/deep/er/f", 04755); },
+                     {},
+                     {"added cache/deep/er/f"},
+                     {}},
+       }) {
+    CAPTURE(one.what);
+    bool seen_before = false;
+    bool seen_after = false;
+    for (unsigned at = 1;; ++at) {
+      CAPTURE(at);
+      ScanSite site(TempTree::Where::memory);
+      const TempTree aside(TempTree::Where::memory);
+      build(site);
+      const Run changed = run(site.plan(), Scope::whole(), 1, [&](unsigned nth) {
+        if (nth == at) one.happens(site.tree, aside);
+        return 0;
+      });
+      if (at > changed.calls.size()) break;
+      const Lines said = lines_of(**changed.result);
+      seen_before |= said == one.before;
+      seen_after |= said == one.after;
+      if (said == one.before || said == one.after) continue;
+      for (const std::string& line : said) CHECK_MESSAGE(one.between.contains(line), line);
+    }
+    CHECK(seen_before);
+    CHECK(seen_after);
+  }
+}
