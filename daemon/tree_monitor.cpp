@@ -59,26 +59,6 @@ bool may_heal_by_itself(const Standing& standing) {
   }
 }
 
-Result<std::shared_ptr<const scanner::ScanPlan>> plan_or_fail(const std::vector<TreeConfig>& trees,
-                                                              const TreeConfig& tree, const ManifestPointer& manifest,
-                                                              const ManifestPointer& previous) {
-  try {
-    return make_plan(trees, tree, manifest, previous);
-  } catch (const std::exception& exception) {
-    return manifests::Error{manifests::ErrorCode::io, exception.what()};
-  }
-}
-
-/// An exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
-Result<ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                const scanner::ScanOptions& options, const std::stop_token& stop) {
-  try {
-    return scanner::scan(plan, scope, options, stop);
-  } catch (const std::exception& exception) {
-    return manifests::Error{manifests::ErrorCode::io, exception.what()};
-  }
-}
-
 }  // namespace
 
 struct TreeMonitor::Loaded {
@@ -87,19 +67,12 @@ struct TreeMonitor::Loaded {
   bool reloaded;  ///< because the configuration was
 };
 
-struct TreeMonitor::Scanned {
-  unsigned generation;
-  std::shared_ptr<const scanner::ScanPlan> plan;
-  Result<ScanResult> result;
-  std::chrono::duration<double> duration;
-};
-
 TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing known)
     : context_(context),
       state_(std::move(config)),
       known_(std::move(known)),
       poll_timer_(context.io),
-      full_timer_(context.io),
+      scan_timer_(context.io),
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
       settle_timer_(context.io) {}
@@ -121,7 +94,7 @@ void TreeMonitor::start() {
 void TreeMonitor::stop() {
   stopped_ = true;
   poll_timer_.cancel();
-  full_timer_.cancel();
+  scan_timer_.cancel();
   deploy_timer_.cancel();
   if (finder_) finder_->stop();
   recorder_->stop();
@@ -189,6 +162,7 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
       // Whatever the manifest turns out to be, nothing is known of what stands there now.
       ++generation_;
       plan_.reset();
+      cache_.reset();
       state_.root_changed();
       context_.publish();
     }
@@ -210,11 +184,12 @@ void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
     ++generation_;
     pending_ = {};
     plan_.reset();
+    cache_.reset();
     await_deploy_deadline();
-    start_full_scan(Pace::free);
+    start_scan(Depth::full, Pace::free);
   } else if (loaded.reloaded) {
     // The other trees may have changed, and with them what is left out of this one.
-    start_full_scan(Pace::free);
+    start_scan(Depth::full, Pace::free);
   }
   context_.publish();
 }
@@ -278,43 +253,38 @@ void TreeMonitor::on_other_release(const std::string& release) {
   context_.publish();
 }
 
-void TreeMonitor::start_full_scan(Pace pace) {
+void TreeMonitor::start_scan(Depth depth, Pace pace) {
   if (!state_.manifest()) return;
-  if (full_scan_ != 0) {
-    again_ = true;
+  if (scan_ != 0) {
+    again_ = again_ || depth == Depth::full;
     return;
   }
-  full_scan_ = ++full_scans_;
+  if (!plan_ || !cache_) depth = Depth::full;
+  scan_ = ++scans_;
   again_ = false;
-  full_timer_.cancel();
-  state_.full_scan_started();
-  const auto work = [config = context_.config, tree = state_.config(), manifest = state_.manifest(),
-                     previous = state_.standing().previous, generation = generation_,
-                     pace](const std::stop_token& stop) {
-    Scanned scanned{generation, nullptr, manifests::Error{}, {}};
-    const auto start = Clock::now();
-    const auto plan = plan_or_fail(config->trees, tree, manifest, previous);
-    if (!plan) return scanned.result = plan.error(), scanned;
-    scanned.plan = *plan;
-    scanner::ScanOptions options;
-    options.threads = config->limits.threads;
-    if (pace == Pace::limited && config->limits.read_rate) {
-      options.throttle = std::make_shared<scanner::Throttle>(*config->limits.read_rate);
-    }
-    scanned.result = scan_or_fail(**plan, scanner::Scope::whole(), options, stop);
-    scanned.duration = Clock::now() - start;
-    return scanned;
-  };
+  scan_timer_.cancel();
+  state_.scan_started();
+  ScanJob job{depth,
+              context_.config,
+              state_.config(),
+              state_.manifest(),
+              state_.standing().previous,
+              generation_,
+              pace == Pace::limited,
+              depth == Depth::quick ? plan_ : nullptr,
+              cache_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
       [&hub = context_.hub, tree = state_.config()](const std::stop_token&) { return hub.cover(tree.name, tree.root); },
-      [weak = weak_from_this(), work](const Result<void>& covered) {
+      [weak = weak_from_this(), job = std::move(job)](const Result<void>& covered) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->on_covered(covered);
-        self->context_.workers.scan(work, [weak](Scanned scanned) {
-          if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_full_scan(std::move(scanned));
-        });
+        self->context_.workers.scan([job](const std::stop_token& stop) { return run(job, stop); },
+                                    [weak](Scanned scanned) {
+                                      if (const auto alive = weak.lock(); alive && !alive->stopped_)
+                                        alive->on_scanned(std::move(scanned));
+                                    });
       });
 }
 
@@ -325,35 +295,46 @@ void TreeMonitor::on_covered(const Result<void>& covered) {
   logged_watch_ = mode;
 }
 
-void TreeMonitor::on_full_scan(Scanned scanned) {
-  full_scan_ = 0;
-  if (scanned.generation != generation_) return start_full_scan(Pace::free);
+void TreeMonitor::on_scanned(Scanned scanned) {
+  scan_ = 0;
+  if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
   const auto& name = state_.config().name;
+  const bool is_full = scanned.depth == Depth::full;
   if (scanned.result) {
     plan_ = scanned.plan;
-    const auto changes = state_.full_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration);
+    cache_ = scanned.cache;
+    const auto changes = is_full
+                             ? state_.full_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration)
+                             : state_.quick_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration);
     const auto& drift = state_.drift();
-    spdlog::info("{}: full scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, scanned.result->entries,
-                 scanned.duration.count(), drift.open().size(), drift.unverified().size(),
-                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
+    spdlog::log(is_full ? spdlog::level::info : spdlog::level::debug,
+                "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
+                scanned.result->entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
+                drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
     recorder_->record(changes);
     end_deploy_if_done();
     finder_->look_later();
-    schedule_full_scan(state_.full_interval());
+    if (is_full) full_scan_at_ = Clock::now() + with_jitter(state_.full_interval());
+    await_scan(std::min(full_scan_at_, Clock::now() + with_jitter(state_.quick_interval())));
   } else {
-    state_.full_scan_failed(scanned.result.error().message);
-    spdlog::error("{}: full scan failed: {}", name, scanned.result.error().message);
-    schedule_full_scan(std::min<std::chrono::seconds>(state_.full_interval(), kRetryFailedScan));
+    state_.scan_failed(scanned.depth, scanned.result.error().message);
+    spdlog::error("{}: {} scan failed: {}", name, is_full ? "full" : "quick", scanned.result.error().message);
+    full_scan_at_ =
+        Clock::now() + with_jitter(std::min<std::chrono::seconds>(state_.full_interval(), kRetryFailedScan));
+    await_scan(full_scan_at_);
   }
   context_.publish();
-  if (again_) start_full_scan(Pace::free);
+  if (again_) start_scan(Depth::full, Pace::free);
   if (!pending_.empty()) arm_rescan();
 }
 
-void TreeMonitor::schedule_full_scan(std::chrono::seconds after) {
-  full_timer_.expires_after(with_jitter(after));
-  full_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->start_full_scan(Pace::limited);
+void TreeMonitor::await_scan(Clock::time_point at) {
+  scan_timer_.expires_at(at);
+  scan_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self || error || self->stopped_) return;
+    const bool is_full_due = Clock::now() >= self->full_scan_at_;
+    self->start_scan(is_full_due ? Depth::full : Depth::quick, Pace::limited);
   });
 }
 
@@ -369,12 +350,12 @@ void TreeMonitor::on_events(std::uint64_t count, bool overflow) {
   state_.count_events(count, overflow);
   if (!overflow) return;
   spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
-  start_full_scan(Pace::free);
+  start_scan(Depth::full, Pace::free);
 }
 
 void TreeMonitor::on_watch_lost() {
   state_.set_watching(false);
-  start_full_scan(Pace::free);
+  start_scan(Depth::full, Pace::free);
 }
 
 void TreeMonitor::arm_rescan() {
@@ -393,31 +374,31 @@ void TreeMonitor::start_rescan() {
   const scanner::Scope scope = std::exchange(pending_, {});
   const auto since = std::exchange(pending_since_, std::nullopt).value_or(Clock::now());
   if (scope.empty()) return;
-  if (scope.is_whole() || !plan_) return start_full_scan(Pace::free);
+  if (scope.is_whole() || !plan_) return start_scan(Depth::full, Pace::free);
   rescanning_ = true;
   scanner::ScanOptions options;
   options.threads = context_.config->limits.threads;
+  options.cache = cache_;
   context_.workers.look(
       [plan = plan_, scope, options](const std::stop_token& stop) { return scan_or_fail(*plan, scope, options, stop); },
-      [weak = weak_from_this(), generation = generation_, full_scan = full_scan_, since](Result<ScanResult> result) {
+      [weak = weak_from_this(), generation = generation_, scan = scan_, since](Result<ScanResult> result) {
         if (const auto self = weak.lock(); self && !self->stopped_)
-          self->on_rescan(std::move(result), generation, full_scan, since);
+          self->on_rescan(std::move(result), generation, scan, since);
       });
 }
 
-void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsigned full_scan,
-                            Clock::time_point since) {
+void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsigned scan, Clock::time_point since) {
   rescanning_ = false;
   if (generation == generation_) {
     if (result) {
-      const bool is_later = full_scan != 0 && full_scan == full_scan_;
+      const bool is_later = scan != 0 && scan == scan_;
       recorder_->record(state_.rescan_done(*result, wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
     } else {
-      start_full_scan(Pace::free);
+      start_scan(Depth::full, Pace::free);
     }
   }
   if (!pending_.empty()) arm_rescan();

@@ -13,6 +13,7 @@
 #include "daemon/drift_recorder.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/release_finder.hpp"
+#include "daemon/scan_job.hpp"
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
@@ -57,21 +58,21 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
  private:
   using Clock = std::chrono::steady_clock;
   struct Loaded;
-  struct Scanned;
 
   void poll();
   void load(std::string fingerprint);
   void on_loaded(Loaded loaded, std::string fingerprint);
 
   enum class Pace { free, limited };
-  void start_full_scan(Pace pace);
+  void start_scan(Depth depth, Pace pace);
   void on_covered(const manifests::Result<void>& covered);
-  void on_full_scan(Scanned scanned);
-  void schedule_full_scan(std::chrono::seconds after);
+  void on_scanned(Scanned scanned);
+  /// Until the next periodic scan.
+  void await_scan(Clock::time_point at);
 
   void arm_rescan();
   void start_rescan();
-  void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned full_scan,
+  void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned scan,
                  std::chrono::steady_clock::time_point since);
 
   void await_deploy_deadline();
@@ -94,12 +95,14 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::optional<Clock::time_point> load_again_at_;  ///< though everything looks the same
   Clock::time_point torn_until_{};                  ///< the files are given this time to come to fit
 
-  boost::asio::steady_timer full_timer_;
-  unsigned generation_ = 0;  ///< of manifest and root; results of an older one are dropped
-  unsigned full_scan_ = 0;   ///< the running full scan's number; 0: none
-  unsigned full_scans_ = 0;
+  boost::asio::steady_timer scan_timer_;
+  Clock::time_point full_scan_at_{};  ///< the next periodic one
+  unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
+  unsigned scan_ = 0;                 ///< the running scan's number; 0: none
+  unsigned scans_ = 0;
   bool again_ = false;  ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
+  std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::string logged_watch_;
 
   boost::asio::steady_timer deploy_timer_;

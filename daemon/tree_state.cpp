@@ -7,7 +7,8 @@ namespace {
 
 using manifests::ErrorCode;
 
-constexpr std::chrono::seconds kQuickWhilePolling{300};
+constexpr std::chrono::seconds kQuickWithEvents{30 * 60};
+constexpr std::chrono::seconds kQuickWhilePolling{5 * 60};
 
 ManifestInfo info_of(const manifests::VerifiedManifest& manifest, std::int64_t now) {
   const manifests::Header& header = manifest.header();
@@ -111,7 +112,7 @@ void TreeState::forget_scans() {
   newer_ = {};
 }
 
-void TreeState::full_scan_started() { newer_ = {}; }
+void TreeState::scan_started() { newer_ = {}; }
 
 scanner::DriftChanges TreeState::apply(const scanner::ScanResult& result, const scanner::Scope& newer,
                                        std::int64_t now) {
@@ -149,7 +150,7 @@ scanner::DriftChanges TreeState::full_scan_done(const scanner::ScanResult& resul
   complete_ = true;
   judged_by_ = standing_.manifest->identity();
   scan_failure_.clear();
-  last_complete_ = boot_now;
+  last_full_ = last_look_ = boot_now;
   ++full_.done;
   full_.last_success = static_cast<double>(now);
   full_.last_duration = duration.count();
@@ -158,16 +159,27 @@ scanner::DriftChanges TreeState::full_scan_done(const scanner::ScanResult& resul
   return changes;
 }
 
-void TreeState::full_scan_failed(std::string message) {
-  ++full_.failed;
+scanner::DriftChanges TreeState::quick_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+                                                 std::chrono::duration<double> duration) {
+  last_look_ = boot_now;
+  ++quick_.done;
+  quick_.last_success = static_cast<double>(now);
+  quick_.last_duration = duration.count();
+  auto changes = apply(result, newer_, now);
+  newer_ = {};
+  return changes;
+}
+
+void TreeState::scan_failed(Depth depth, std::string message) {
+  ++(depth == Depth::full ? full_ : quick_).failed;
   complete_ = false;
   scan_failure_ = std::move(message);
   newer_ = {};
 }
 
 scanner::DriftChanges TreeState::rescan_done(const scanner::ScanResult& result, std::int64_t now,
-                                             bool started_during_full_scan) {
-  if (started_during_full_scan) newer_.add_all(result.scope);
+                                             bool started_during_scan) {
+  if (started_during_scan) newer_.add_all(result.scope);
   return apply(result, {}, now);
 }
 
@@ -176,10 +188,9 @@ void TreeState::count_events(std::uint64_t events, bool overflow) {
   if (overflow) ++counters_.watch_overflows;
 }
 
-std::chrono::seconds TreeState::full_interval() const {
-  if (watching_events_) return config_.full_scan;
-  // Without events only scans see anything.
-  return std::min(config_.full_scan, config_.quick_scan_is_set ? config_.quick_scan : kQuickWhilePolling);
+std::chrono::seconds TreeState::quick_interval() const {
+  if (config_.quick_scan_is_set) return config_.quick_scan;
+  return watching_events_ ? kQuickWithEvents : kQuickWhilePolling;
 }
 
 std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
@@ -200,7 +211,8 @@ std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   // A scan that could not be made is no scan that is being made.
   if (!scan_failure_.empty()) reasons.insert(UnknownReason::unverified);
   if (!drift_.unverified().empty()) reasons.insert(UnknownReason::unverified);
-  if (complete_ && boot_now - last_complete_ > 2 * full_interval()) reasons.insert(UnknownReason::overdue);
+  const bool is_overdue = boot_now - last_full_ > 2 * full_interval() || boot_now - last_look_ > 2 * quick_interval();
+  if (complete_ && is_overdue) reasons.insert(UnknownReason::overdue);
   return reasons;
 }
 
@@ -223,6 +235,8 @@ TreeSnapshot TreeState::snapshot(std::int64_t now, BootTime boot_now) const {
   snapshot.oldest_open_drift = totals_.oldest_open_drift;
   snapshot.full = full_;
   snapshot.full.interval = static_cast<double>(full_interval().count());
+  snapshot.quick = quick_;
+  snapshot.quick.interval = static_cast<double>(quick_interval().count());
   snapshot.counters = counters_;
   snapshot.watching_events = watching_events_;
   return snapshot;

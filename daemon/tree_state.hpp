@@ -16,6 +16,11 @@
 
 namespace driftd::daemon {
 
+enum class Depth : std::uint8_t {
+  full,   ///< every file is read
+  quick,  ///< every path is looked at, and what was touched since it was last read is read again
+};
+
 /// What is known of one tree, and the rules by which results change it: no clock, no threads, no files.
 class TreeState {
  public:
@@ -60,15 +65,17 @@ class TreeState {
   /// Changes with everything that a scan finds.
   [[nodiscard]] std::uint64_t drift_version() const { return drift_version_; }
 
-  /// A full scan begins or ends. `failed` results make the tree unknown until one succeeds.
-  void full_scan_started();
+  /// A scan of the whole tree begins or ends. A failed one makes the tree unknown until a full one succeeds.
+  void scan_started();
   scanner::DriftChanges full_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
                                        std::chrono::duration<double> duration);
-  void full_scan_failed(std::string message);
+  scanner::DriftChanges quick_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+                                        std::chrono::duration<double> duration);
+  void scan_failed(Depth depth, std::string message);
 
-  /// A rescan of some paths ended. `started_during_full_scan`: the full scan that is running now was running when
-  /// the rescan began, so that the rescan's view is the later one.
-  scanner::DriftChanges rescan_done(const scanner::ScanResult& result, std::int64_t now, bool started_during_full_scan);
+  /// A rescan of some paths ended. `started_during_scan`: the scan of the whole tree that is running now was running
+  /// when the rescan began, so that the rescan's view is the later one.
+  scanner::DriftChanges rescan_done(const scanner::ScanResult& result, std::int64_t now, bool started_during_scan);
 
   void count_events(std::uint64_t events, bool overflow);
   void set_watching(bool events) { watching_events_ = events; }
@@ -79,7 +86,8 @@ class TreeState {
   [[nodiscard]] const scanner::DriftSet& drift() const { return drift_; }
   [[nodiscard]] const std::string& scan_failure() const { return scan_failure_; }
   [[nodiscard]] bool watching_events() const { return watching_events_; }
-  [[nodiscard]] std::chrono::seconds full_interval() const;
+  [[nodiscard]] std::chrono::seconds full_interval() const { return config_.full_scan; }
+  [[nodiscard]] std::chrono::seconds quick_interval() const;
   [[nodiscard]] TreeSnapshot snapshot(std::int64_t now, BootTime boot_now) const;
 
  private:
@@ -102,8 +110,9 @@ class TreeState {
   std::optional<Identity> judged_by_;
   bool complete_ = false;
   std::string scan_failure_;
-  BootTime last_complete_{};
-  scanner::Scope newer_;  ///< rescanned since the running full scan began
+  BootTime last_full_{};
+  BootTime last_look_{};  ///< at every path, by a full or a quick scan
+  scanner::Scope newer_;  ///< rescanned since the running scan began
   /// Of drift_, counted when it changes: it may be large, and snapshots are many.
   struct Totals {
     std::map<scanner::DriftKind, std::uint64_t> drift;
@@ -113,6 +122,7 @@ class TreeState {
   Totals totals_;
   bool watching_events_ = false;
   ScanStatistics full_;
+  ScanStatistics quick_;
   TreeCounters counters_;
 };
 

@@ -103,7 +103,7 @@ class Run {
       finding.path = path;
       result.findings.push_back(finding);
     }
-    tree_.full_scan_started();
+    tree_.scan_started();
     recorder_->record(tree_.full_scan_done(result, wall_clock(), boot_clock(), 1s));
   }
 

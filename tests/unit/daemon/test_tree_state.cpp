@@ -79,7 +79,7 @@ News refuse(TreeState& state, Error problem, std::optional<Error> distrust = {})
 
 void scan_whole(TreeState& state, const std::vector<std::string>& paths, std::int64_t now = kNow,
                 TreeState::BootTime boot = kBoot) {
-  state.full_scan_started();
+  state.scan_started();
   state.full_scan_done(found(Scope::whole(), paths), now, boot, 2s);
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("from nothing to clean") {
   CHECK_FALSE(look(state).manifest);
   CHECK(take(state, release(1)) == News::new_release);
   CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
-  state.full_scan_started();
+  state.scan_started();
   CHECK(look(state).verdict() == Verdict::unknown);
   state.full_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1500ms);
   const TreeSnapshot snapshot = look(state);
@@ -237,7 +237,7 @@ void scan_pending(TreeState& state, const std::vector<std::string>& pending,
     finding.path = path;
     result.pending.push_back(finding);
   }
-  state.full_scan_started();
+  state.scan_started();
   state.full_scan_done(result, kNow, kBoot, 1s);
 }
 
@@ -407,7 +407,7 @@ TEST_CASE("what was known before a restart gives drift its age, and decides noth
   CHECK(look(state).drifted_paths() == 0);
   CHECK(look(state).oldest_open_drift == 0);
   SUBCASE("still there") {
-    state.full_scan_started();
+    state.scan_started();
     const auto changes = state.full_scan_done(found(Scope::whole(), {"a"}), kNow, kBoot, 1s);
     CHECK(changes.opened.empty());
     REQUIRE(changes.resolved.size() == 1);
@@ -427,7 +427,7 @@ TEST_CASE("the manifest by which drift was judged decides whether a look is due"
   const auto first = release(1);
   const auto second = release(2, "y");
   const auto outdated_after = [](TreeState& state) {
-    state.full_scan_started();
+    state.scan_started();
     return state.full_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s).resolved.at(0).outdated;
   };
   TreeState restarted(config());
@@ -457,7 +457,7 @@ TEST_CASE("drift ends with the root that it was in, when the new one has been se
   state.root_changed();
   take(state, release(2));
   CHECK(look(state).drifted_paths() == 0);
-  state.full_scan_started();
+  state.scan_started();
   const auto changes = state.full_scan_done(found(Scope::whole(), {"a", "c"}), kNow, kBoot, 1s);
   REQUIRE(changes.resolved.size() == 1);
   CHECK(changes.resolved[0].finding.path == "b");
@@ -483,8 +483,8 @@ TEST_CASE("a failed scan makes the tree unknown until one succeeds; drift that i
   TreeState state(config());
   take(state, release(1));
   scan_whole(state, {});
-  state.full_scan_started();
-  state.full_scan_failed("the root is gone");
+  state.scan_started();
+  state.scan_failed(driftd::daemon::Depth::full, "the root is gone");
   CHECK(look(state).unknown == Reasons{UnknownReason::scanning, UnknownReason::unverified});
   CHECK(look(state).full.failed == 1);
   CHECK(look(state).full.done == 1);
@@ -500,7 +500,7 @@ TEST_CASE("a rescan that began while a full scan was running is the later look")
   TreeState state(config());
   take(state, release(1));
   scan_whole(state, {"old"});
-  state.full_scan_started();
+  state.scan_started();
   SUBCASE("it found drift, the full scan had seen none") {
     state.rescan_done(found(scope_of({"d"}), {"d/new"}), kNow + 1, true);
     state.full_scan_done(found(Scope::whole(), {"other"}), kNow + 2, kBoot, 1s);
@@ -530,7 +530,7 @@ TEST_CASE("a rescan that began while a full scan was running is the later look")
   }
   SUBCASE("and not for the next, where this one fails") {
     state.rescan_done(found(scope_of({"d"}), {"d/new"}), kNow + 1, true);
-    state.full_scan_failed("stopped");
+    state.scan_failed(driftd::daemon::Depth::full, "stopped");
     scan_whole(state, {});
     CHECK(open_paths(state).empty());
   }
@@ -564,7 +564,7 @@ TEST_CASE("a reason for unverified paths, once seen, keeps its series") {
   TreeState state(config());
   take(state, release(1));
   CHECK(look(state).unverified.empty());
-  state.full_scan_started();
+  state.scan_started();
   state.full_scan_done(found(Scope::whole(), {}, {"a", "b"}), kNow, kBoot, 1s);
   CHECK(look(state).unverified == std::map<UnverifiedReason, std::uint64_t>{{UnverifiedReason::permission, 2}});
   CHECK(look(state).unknown == Reasons{UnknownReason::unverified});
@@ -574,39 +574,88 @@ TEST_CASE("a reason for unverified paths, once seen, keeps its series") {
 }
 
 TEST_CASE("without events only scans see anything, so they are more frequent") {
-  const auto interval = [](bool events, std::chrono::seconds full, std::optional<std::chrono::seconds> quick) {
+  const auto interval = [](bool events, std::optional<std::chrono::seconds> quick) {
     TreeConfig tree = config();
-    tree.full_scan = full;
     if (quick) tree.quick_scan = *quick;
     tree.quick_scan_is_set = quick.has_value();
     TreeState state(tree);
     state.set_watching(events);
-    CHECK(look(state).full.interval == static_cast<double>(state.full_interval().count()));
+    CHECK(look(state).full.interval == static_cast<double>(tree.full_scan.count()));
+    CHECK(look(state).quick.interval == static_cast<double>(state.quick_interval().count()));
     CHECK(look(state).watching_events == events);
-    return state.full_interval();
+    return state.quick_interval();
   };
-  CHECK(interval(true, 24h, {}) == 24h);
-  CHECK(interval(false, 24h, {}) == 5min);
-  CHECK(interval(false, 24h, 1min) == 1min);
-  CHECK(interval(false, 24h, 2h) == 2h);
-  CHECK(interval(false, 1min, 2h) == 1min);
-  CHECK(interval(true, 1min, {}) == 1min);
+  CHECK(interval(true, {}) == 30min);
+  CHECK(interval(false, {}) == 5min);
+  CHECK(interval(false, 1min) == 1min);
+  CHECK(interval(true, 2h) == 2h);
 }
 
-TEST_CASE("a full scan that does not come is overdue after two intervals") {
+TEST_CASE("a full scan that does not come is overdue after two intervals, whatever quick scans say") {
   TreeConfig tree = config();
   tree.full_scan = 1h;
   TreeState state(tree);
   state.set_watching(true);
+  const auto quick_scan = [&](std::chrono::nanoseconds at) {
+    state.scan_started();
+    state.quick_scan_done(found(Scope::whole(), {}), kNow, kBoot + at, 1s);
+  };
   take(state, release(1));
   CHECK(state.snapshot(kNow, kBoot + 100h).unknown == Reasons{UnknownReason::scanning});
   scan_whole(state, {});
+  quick_scan(2h);
   CHECK(state.snapshot(kNow, kBoot + 2h).unknown.empty());
   CHECK(state.snapshot(kNow, kBoot + 2h + 1ns).unknown == Reasons{UnknownReason::overdue});
   state.rescan_done(found(scope_of({"a"}), {}), kNow, false);
+  quick_scan(3h);
   CHECK(state.snapshot(kNow, kBoot + 3h).unknown == Reasons{UnknownReason::overdue});
   scan_whole(state, {}, kNow, kBoot + 3h);
+  quick_scan(4h);
   CHECK(state.snapshot(kNow, kBoot + 4h).unknown.empty());
+}
+
+TEST_CASE("a quick scan that does not come is overdue after two intervals; a full scan is one, too") {
+  TreeState state(config());
+  state.set_watching(true);
+  take(state, release(1));
+  scan_whole(state, {});
+  CHECK(state.snapshot(kNow, kBoot + 1h).unknown.empty());
+  CHECK(state.snapshot(kNow, kBoot + 1h + 1ns).unknown == Reasons{UnknownReason::overdue});
+  scan_whole(state, {}, kNow, kBoot + 1h);
+  CHECK(state.snapshot(kNow, kBoot + 2h).unknown.empty());
+}
+
+TEST_CASE("a quick scan finds and resolves drift, and makes nothing complete that is not") {
+  TreeState state(config());
+  take(state, release(1));
+  state.scan_started();
+  state.quick_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s);
+  CHECK(look(state).unknown == Reasons{UnknownReason::scanning});
+  scan_whole(state, {"a"});
+  state.scan_started();
+  const auto changes = state.quick_scan_done(found(Scope::whole(), {"b"}), kNow, kBoot, 2s);
+  REQUIRE(changes.opened.size() == 1);
+  CHECK(changes.opened.front().path == "b");
+  REQUIRE(changes.resolved.size() == 1);
+  CHECK(look(state).quick.done == 2);
+  CHECK(look(state).quick.last_duration == 2.0);
+  CHECK(look(state).full.done == 1);
+}
+
+TEST_CASE("a quick scan that fails leaves the tree unknown until a full one succeeds") {
+  TreeState state(config());
+  take(state, release(1));
+  scan_whole(state, {});
+  state.scan_started();
+  state.scan_failed(driftd::daemon::Depth::quick, "no threads");
+  CHECK(look(state).quick.failed == 1);
+  CHECK(look(state).full.failed == 0);
+  CHECK(look(state).verdict() == Verdict::unknown);
+  state.scan_started();
+  state.quick_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s);
+  CHECK(look(state).verdict() == Verdict::unknown);
+  scan_whole(state, {});
+  CHECK(look(state).verdict() == Verdict::clean);
 }
 
 TEST_CASE("events are counted") {

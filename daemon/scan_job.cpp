@@ -1,0 +1,56 @@
+#include "daemon/scan_job.hpp"
+
+#include <exception>
+
+#include "daemon/tree_loader.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Result;
+Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const std::stop_token& stop) {
+  scanned.plan = job.plan;
+  if (!scanned.plan) {
+    auto plan = make_plan(job.config->trees, job.tree, job.manifest, job.previous);
+    if (!plan) return plan.error();
+    scanned.plan = std::move(*plan);
+  }
+  scanned.cache =
+      job.cache ? job.cache : std::make_shared<scanner::StatCache>(scanned.plan->manifest->manifest().size());
+  scanner::ScanOptions options;
+  options.threads = job.config->limits.threads;
+  options.priority = scanner::Priority::background;
+  options.cache = scanned.cache;
+  options.quick = job.depth == Depth::quick;
+  if (job.limited && job.config->limits.read_rate) {
+    options.throttle = std::make_shared<scanner::Throttle>(*job.config->limits.read_rate);
+  }
+  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, stop);
+}
+
+/// What could not be done for want of memory or threads has failed, and that shows.
+template <class Work>
+Result<scanner::ScanResult> or_failure(Work work) {
+  try {
+    return work();
+  } catch (const std::exception& exception) {
+    return manifests::Error{manifests::ErrorCode::io, exception.what()};
+  }
+}
+
+}  // namespace
+
+Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
+                                         const scanner::ScanOptions& options, const std::stop_token& stop) {
+  return or_failure([&] { return scanner::scan(plan, scope, options, stop); });
+}
+
+Scanned run(const ScanJob& job, const std::stop_token& stop) {
+  Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, {}};
+  const auto start = std::chrono::steady_clock::now();
+  scanned.result = or_failure([&] { return scan(job, scanned, stop); });
+  scanned.duration = std::chrono::steady_clock::now() - start;
+  return scanned;
+}
+
+}  // namespace driftd::daemon

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+
+#include "daemon/config.hpp"
+#include "daemon/standing.hpp"
+#include "daemon/tree_state.hpp"
+#include "manifests/error.hpp"
+#include "scanner/scan.hpp"
+#include "scanner/stat_cache.hpp"
+
+namespace driftd::daemon {
+
+/// A scan of a whole tree, for a thread that may wait for disks: plain values, made by who owns the tree's state.
+struct ScanJob {
+  Depth depth = Depth::full;
+  std::shared_ptr<const Config> config;
+  TreeConfig tree;
+  ManifestPointer manifest;
+  ManifestPointer previous;
+  unsigned generation = 0;                        ///< of manifest and root, handed through
+  bool limited = false;                           ///< by the configured rate
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
+  std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
+};
+
+struct Scanned {
+  Depth depth;
+  unsigned generation;
+  std::shared_ptr<const scanner::ScanPlan> plan;
+  std::shared_ptr<scanner::StatCache> cache;
+  manifests::Result<scanner::ScanResult> result;
+  std::chrono::duration<double> duration;
+};
+
+/// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
+Scanned run(const ScanJob& job, const std::stop_token& stop);
+
+/// As scanner::scan(), and never throws.
+manifests::Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
+                                                    const scanner::ScanOptions& options, const std::stop_token& stop);
+
+}  // namespace driftd::daemon
