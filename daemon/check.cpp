@@ -4,15 +4,20 @@
 #include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <set>
+#include <system_error>
 
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
+#include "daemon/path_arguments.hpp"
+#include "daemon/scan_display.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
 #include "scanner/compare.hpp"
+#include "scanner/ruling.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -39,71 +44,56 @@ Result<std::vector<const TreeConfig*>> chosen_trees(const Config& config, const 
   return chosen;
 }
 
-namespace fs = std::filesystem;
-
-/// Where an absolute path lies in the tree: `.` for its root. Links are resolved in the part that leads to the root
-/// alone; below it a link is what it is, not what it leads to.
-std::optional<std::string> path_beneath_root(const fs::path& root, const fs::path& path) {
-  const fs::path normal = path.lexically_normal();
-  std::error_code error;
-  fs::path leading;
-  for (auto part = normal.begin(); part != normal.end(); ++part) {
-    leading /= *part;
-    if (fs::canonical(leading, error) != root || error) continue;
-    std::string rest;
-    while (++part != normal.end()) {
-      if (!part->empty()) rest += (rest.empty() ? "" : "/") + part->native();
-    }
-    if (rest.empty()) return ".";
-    return RelPath::parse(rest) ? std::optional(rest) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
-/// A relative path is taken from the working directory, as anywhere; where that leads out of the tree, from its root.
-std::optional<std::string> path_in_tree(const TreeConfig& tree, const std::string& path) {
-  std::error_code error;
-  const fs::path root = fs::canonical(tree.root, error);
-  if (error) return std::nullopt;
-  if (auto inside = path_beneath_root(root, fs::absolute(path, error)); inside && !error) return inside;
-  return fs::path(path).is_absolute() ? std::nullopt : path_beneath_root(root, root / path);
-}
-
-using Scopes = std::vector<scanner::Scope>;  ///< parallel to the chosen trees; empty where nothing was asked of it
-
-Result<Scopes> scopes_for(const std::vector<const TreeConfig*>& trees, const std::vector<std::string>& paths) {
-  Scopes scopes(trees.size());
-  if (paths.empty()) {
-    for (scanner::Scope& scope : scopes) scope.add_whole();
-  }
-  for (const std::string& path : paths) {
-    bool found = false;
-    for (std::size_t i = 0; i < trees.size(); ++i) {
-      const auto inside = path_in_tree(*trees[i], path);
-      if (!inside) continue;
-      found = true;
-      const auto relative = RelPath::parse(*inside);
-      relative ? scopes[i].add(*relative) : scopes[i].add_whole();
-    }
-    if (!found) return usage(manifests::escape(path) + ": lies in no tree that is checked");
-  }
-  return scopes;
-}
-
 Problem problem(std::string what, const Error& error) {
   return {std::move(what), std::string(to_string(error.code)), error.message};
 }
 
-/// A slip of the pen must not be called clean.
-void refuse_unknown_paths(const scanner::Scope& scope, TreeReport& report) {
-  for (const RelPath& path : scope.paths()) {
+/// A slip of the pen must not be called clean, and neither must what nobody looked at.
+void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
+  namespace fs = std::filesystem;
+  const auto refuse = [&](const RelPath& path, const char* reason, const std::string& why) {
+    report.problems.push_back(
+        {std::string(kPathProblem), reason, manifests::escape(path.str()) + ": " + why, path.str()});
+  };
+  for (const RelPath& path : report.asked.paths()) {
+    const scanner::Ruling ruling = scanner::ruling_for(plan, path);
+    if (ruling.rule == scanner::Rule::nested_tree) {
+      refuse(path, "nested", "belongs to another tree, whose root is " + manifests::escape(ruling.at));
+      continue;
+    }
     std::error_code error;
     const bool is_there =
         fs::symlink_status(fs::path(report.root) / path.str(), error).type() != fs::file_type::not_found;
+    if (!is_there) report.absent.insert(path);
     if (is_there || report.manifest->manifest().find(path.str())) continue;
-    report.problems.push_back(
-        {"path", "unknown", manifests::escape(path.str()) + ": neither on the host nor in the manifest"});
+    refuse(path, "unknown", "neither on the host nor in the manifest");
   }
+}
+
+/// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
+void drop_wrong_guesses(std::vector<TreeReport>& trees) {
+  const auto refuses = [](const TreeReport& tree, const std::string& path) {
+    return std::any_of(tree.problems.begin(), tree.problems.end(),
+                       [&](const Problem& problem) { return problem.what == kPathProblem && problem.path == path; });
+  };
+  const auto knows = [&](const TreeReport& tree, const std::string& path) {
+    const auto parsed = RelPath::parse(path);
+    return parsed && tree.scan && tree.asked.paths().contains(*parsed) && !refuses(tree, path);
+  };
+  std::set<std::string> known;
+  for (const TreeReport& tree : trees) {
+    for (const RelPath& path : tree.asked.paths()) {
+      if (knows(tree, path.str())) known.insert(path.str());
+    }
+  }
+  const auto is_wrong_guess = [&](const Problem& problem) {
+    return problem.what == kPathProblem && known.contains(problem.path);
+  };
+  for (TreeReport& tree : trees) {
+    const auto dropped = std::erase_if(tree.problems, is_wrong_guess);
+    if (dropped > 0 && dropped == tree.asked.paths().size()) tree.asked = {};
+  }
+  std::erase_if(trees, [](const TreeReport& tree) { return tree.asked.empty(); });
 }
 
 /// What the daemon remembers of a tree, where it can be read.
@@ -191,11 +181,24 @@ void add_strict_problems(TreeReport& report) {
   if (!report.replay_unchecked.empty()) add("replay", "replay was not checked: " + report.replay_unchecked);
 }
 
+/// A look at the tree, and at how far it is where somebody wants to see that.
+Result<scanner::ScanResult> look(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions how,
+                                 ShowProgress show) {
+  std::optional<ScanDisplay> display;
+  if (show == ShowProgress::yes) {
+    how.progress = std::make_shared<scanner::ScanProgress>();
+    display.emplace(plan.manifest->manifest(), scope, how.progress);
+  }
+  return scanner::scan(plan, scope, how, {});
+}
+
 TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanner::Scope& scope,
                       const CheckOptions& options, std::int64_t now) {
   TreeReport report;
   report.name = tree.name;
   report.root = tree.root;
+  report.manifest_file = tree.manifest;
+  report.asked = scope;
   report.partial = !scope.is_whole();
   report.trusted_now = now;
   const auto start = std::chrono::steady_clock::now();
@@ -220,7 +223,8 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   }
   scanner::ScanOptions scan_options;
   scan_options.threads = options.threads > 0 ? options.threads : config.limits.threads;
-  auto result = scanner::scan(**plan, scope, scan_options, {});
+  report.plan = *plan;
+  auto result = look(**plan, scope, scan_options, options.progress);
   if (result) {
     report.scan = std::move(*result);
     const bool is_in_time = previous && now < memory.record->transition->since + tree.deploy_window.count();
@@ -229,7 +233,7 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
     } else {
       count_pending_as_drift(*report.scan);
     }
-    refuse_unknown_paths(scope, report);
+    refuse_unknown_paths(**plan, report);
     if (memory.record) {
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options.threads,
                          report);
@@ -277,6 +281,7 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
     if ((*scopes)[i].empty()) continue;
     report.trees.push_back(check_tree(config, *(*trees)[i], (*scopes)[i], options, report.checked_at));
   }
+  drop_wrong_guesses(report.trees);
   return report;
 }
 

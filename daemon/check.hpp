@@ -3,12 +3,15 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/config.hpp"
 #include "daemon/state_store.hpp"
 #include "daemon/verdict.hpp"
+#include "manifests/rel_path.hpp"
 #include "manifests/trust.hpp"
 #include "scanner/scan.hpp"
 
@@ -18,14 +21,24 @@ namespace driftd::daemon {
 
 /// What stood in the way of a judgement.
 struct Problem {
-  std::string what;    ///< manifest, scan or trust
+  std::string what;    ///< manifest, scan, trust, path or strict
   std::string reason;  ///< as in the metric labels
   std::string message;
+  std::string path = ".";  ///< that it concerns, as in Finding
 };
+
+/// `what` of a problem with a PATH that was asked for.
+inline constexpr std::string_view kPathProblem = "path";
+
+enum class ShowProgress : bool { no, yes };
 
 struct TreeReport {
   std::string name;
   std::string root;
+  std::string manifest_file;
+  scanner::Scope asked;
+  std::set<manifests::RelPath> absent;            ///< of the paths asked for, those where nothing is on the host
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< null: nothing was looked at
   /// What the tree was compared with; beside a problem with the one on disk, the last good one. Null: none.
   std::shared_ptr<const manifests::VerifiedManifest> manifest;
   std::optional<scanner::ScanResult> scan;
@@ -43,6 +56,8 @@ struct TreeReport {
 
 struct CheckReport {
   std::string host;
+  /// The options, as one types them and with a space behind them, by which a further command finds the same trees.
+  std::string again;
   std::int64_t checked_at = 0;
   std::vector<TreeReport> trees;
 
@@ -50,10 +65,11 @@ struct CheckReport {
 };
 
 struct CheckOptions {
-  std::vector<std::string> trees;  ///< names; empty: all
-  std::vector<std::string> paths;  ///< absolute, or relative to a tree's root; empty: whole trees
-  unsigned threads = 0;            ///< 0: as the configuration says
-  bool strict = false;             ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
+  std::vector<std::string> trees;            ///< names; empty: all
+  std::vector<std::string> paths;            ///< absolute, or relative to a tree's root; empty: whole trees
+  unsigned threads = 0;                      ///< 0: as the configuration says
+  ShowProgress progress = ShowProgress::no;  ///< on standard error, which is a terminal then
+  bool strict = false;  ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
   /// Keys that a person named. They are trusted as given, and no directory is read.
   std::optional<manifests::TrustPolicy> trust;
 };

@@ -1,10 +1,13 @@
 #include "daemon/command_line.hpp"
 
+#include <algorithm>
 #include <map>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "daemon/report.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
@@ -12,10 +15,10 @@
 namespace driftd::daemon {
 namespace {
 
-/// CLI11 misses a command before it looks at what stands in its place.
+/// CLI11 misses a command before it looks at what stands in its place, and tells that like an option that is missing.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const auto unknown = app.remaining(true);
-  const bool misses_command = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const bool misses_command = std::string_view(error.what()) == "A subcommand is required";
   if (misses_command && !unknown.empty()) return "unknown command '" + manifests::escape(unknown.front()) + "'";
   if (misses_command) return "a command is missing";
   return manifests::escape(error.what());
@@ -26,37 +29,72 @@ void add_config_option(CLI::App* command, CommandLine& line) {
       ->type_name("FILE");
 }
 
-void add_check(CLI::App& app, CommandLine& line) {
-  CLI::App* check =
-      app.add_subcommand("check", "compare the trees with their signed releases, now, without the daemon");
-  check->callback([&line] { line.command = Command::check; });
-  add_config_option(check, line);
-  check->add_option("--tree", line.trees, "only this tree of the configuration")
+/// Which trees are meant, by a configuration or without one.
+void add_tree_options(CLI::App* command, CommandLine& line) {
+  add_config_option(command, line);
+  command->add_option("--tree", line.trees, "only this tree of the configuration")
       ->type_name("NAME")
       ->allow_extra_args(false);
-  check->add_option("--root", line.root, "check this directory, without a configuration")->type_name("DIR");
-  check->add_option("--manifest", line.manifest, "against this manifest")->type_name("FILE");
-  check->add_option("--trust", line.trusted_keys, "signed by this key")->type_name("KEY.pub")->allow_extra_args(false);
-  check->add_option("--threads", line.threads, "threads that read and hash")
+  command->add_option("--root", line.root, "check this directory, without a configuration")->type_name("DIR");
+  command->add_option("--manifest", line.manifest, "against this manifest")->type_name("FILE");
+  command->add_option("--trust", line.trusted_keys, "signed by this key")
+      ->type_name("KEY.pub")
+      ->allow_extra_args(false);
+  command->add_option("--threads", line.threads, "threads that read and hash")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  check->add_flag("--strict", line.strict,
-                  "pending paths are drift; an expired manifest, an override and an unchecked replay are unknown");
-  CLI::Option* json = check->add_flag_callback(
-      "--json", [&line] { line.output = Output::json; }, "one JSON document");
-  check
-      ->add_flag_callback(
-          "--quiet", [&line] { line.output = Output::quiet; }, "only the exit code, and what went wrong")
-      ->excludes(json);
+  command->add_flag("--no-progress", line.no_progress, "no progress bar, even on a terminal");
   const std::map<std::string, ColourChoice> colours{
       {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
-  check
+  command
       ->add_option_function<std::string>(
           "--color", [&line, colours](const std::string& choice) { line.colour = colours.at(choice); },
           "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");
+}
+
+void add_output_options(CLI::App* check, CommandLine& line) {
+  const auto add = [&](const char* name, Output output, const char* help) {
+    return check->add_flag_callback(
+        name, [&line, output] { line.output = output; }, help);
+  };
+  const std::vector<CLI::Option*> outputs{
+      add("--json", Output::json, "one JSON document"),
+      add("--porcelain", Output::porcelain, "a line KIND TAB CHANGES TAB PATH for each path that is not clean"),
+      add("--nagios", Output::nagios, "the output and exit codes of a Nagios plugin"),
+      add("--quiet", Output::quiet, "only the exit code, and what went wrong"),
+  };
+  for (CLI::Option* one : outputs) {
+    for (CLI::Option* other : outputs) {
+      if (one != other) one->excludes(other);
+    }
+  }
+  check->add_flag("-z", line.nul_ends_records, "with --porcelain: NUL ends a record, and paths are raw bytes")
+      ->needs(outputs[1]);
+}
+
+void add_check(CLI::App& app, CommandLine& line) {
+  CLI::App* check =
+      app.add_subcommand("check", "compare the trees with their signed releases, now, without the daemon");
+  check->callback([&line] { line.command = Command::check; });
+  add_tree_options(check, line);
+  check->add_flag("--strict", line.strict,
+                  "pending paths are drift; an expired manifest, an override and an unchecked replay are unknown");
+  add_output_options(check, line);
   check->add_option("PATH", line.paths, "only these paths, absolute or below a tree's root")->type_name("");
+}
+
+void add_explain(CLI::App& app, CommandLine& line) {
+  CLI::App* explain =
+      app.add_subcommand("explain", "which rule decides about a path, what is there, and why that is the verdict");
+  explain->callback([&line] { line.command = Command::explain; });
+  add_tree_options(explain, line);
+  explain
+      ->add_option_function<std::string>(
+          "PATH", [&line](const std::string& path) { line.paths = {path}; }, "absolute, or below a tree's root")
+      ->type_name("")
+      ->required();
 }
 
 void add_trust(CLI::App& app, CommandLine& line) {
@@ -81,6 +119,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   run->callback([&line] { line.command = Command::run; });
   add_config_option(run, line);
   add_check(app, line);
+  add_explain(app, line);
   CLI::App* config = app.add_subcommand("config", "the configuration")->require_subcommand(1);
   CLI::App* config_check = config->add_subcommand("check", "read the configuration and say what is wrong with it");
   config_check->callback([&line] { line.command = Command::config_check; });
@@ -102,7 +141,12 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help and --version
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "driftd: {} (see driftd --help)\n", usage_message(app, error));
+    const std::string message = usage_message(app, error) + " (see driftd --help)";
+    if (std::find(arguments.begin(), arguments.end(), "--nagios") != arguments.end()) {
+      fmt::print("{}", nagios_failure(message));
+      return nagios_exit_code(Verdict::unknown);
+    }
+    fmt::print(stderr, "driftd: {}\n", message);
     return manifests::kExitUsage;
   }
   return line;

@@ -1,6 +1,9 @@
 #include "daemon/config.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -236,6 +239,13 @@ Result<YamlNode> read_yaml(const std::string& file) {
   return parse_yaml(*text, file);
 }
 
+/// For whoever types a command for the first time.
+manifests::Error no_config() {
+  return {manifests::ErrorCode::io, std::string(kDefaultConfig) +
+                                        ": there is no configuration; name one with --config, or check a tree without "
+                                        "one: driftd check --root DIR --manifest FILE --trust KEY.pub"};
+}
+
 Result<std::vector<std::string>> tree_files(const std::filesystem::path& directory) {
   std::vector<std::string> files;
   std::error_code error;
@@ -279,6 +289,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file, co
 Result<Config> load_config(const std::string& file, const std::string& host) {
   Config config;
   const auto root = read_yaml(file);
+  if (!root && file == kDefaultConfig && ::access(kDefaultConfig, F_OK) != 0 && errno == ENOENT) return no_config();
   if (!root) return root.error();
   if (auto taken = Reader(file, host).read(*root, config); !taken) return taken.error();
   const auto more = tree_files(std::filesystem::path(file).parent_path() / "trees.d");

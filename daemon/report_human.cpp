@@ -11,88 +11,16 @@ namespace driftd::daemon {
 namespace {
 
 using manifests::escape;
-using scanner::Change;
-using scanner::DriftKind;
 using scanner::Finding;
 
 constexpr std::size_t kMostFindings = 20;
 constexpr std::size_t kMostDirectories = 10;
-constexpr std::size_t kShortKeyId = 8;
-
-std::string paint(std::string_view text, std::string_view code, Colour colour) {
-  return colour == Colour::ansi ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
-}
-
-std::string verdict_text(Verdict verdict, Colour colour) {
-  switch (verdict) {
-    case Verdict::clean: return paint("CLEAN", "32", colour);
-    case Verdict::drift: return paint("DRIFT", "1;31", colour);
-    case Verdict::unknown: break;
-  }
-  return paint("UNKNOWN", "1;33", colour);
-}
-
-std::string ago(std::int64_t seconds) {
-  if (seconds < 0) return "in the future";
-  if (seconds < 60) return fmt::format("{} s ago", seconds);
-  if (seconds < 3600) return fmt::format("{} min ago", seconds / 60);
-  if (seconds < 48 * 3600) return fmt::format("{} h ago", seconds / 3600);
-  return fmt::format("{} d ago", seconds / 86400);
-}
-
-std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", number, number == 1 ? one : many);
-}
-
-std::string mode_change(const Finding& finding) {
-  const std::uint32_t actual = finding.actual.mode.value_or(0);
-  if (finding.expected.mode) return fmt::format("mode {:04o} -> {:04o}", *finding.expected.mode, actual);
-  std::vector<std::string> wrong;
-  if ((actual & 04000U) != 0) wrong.emplace_back("setuid");
-  if ((actual & 02000U) != 0) wrong.emplace_back("setgid");
-  if ((actual & 0002U) != 0) wrong.emplace_back("world-writable");
-  if (finding.expected.executable && finding.actual.executable &&
-      *finding.expected.executable != *finding.actual.executable) {
-    wrong.emplace_back(*finding.actual.executable ? "executable" : "not executable");
-  }
-  return fmt::format("mode {:04o}: {}", actual, fmt::join(wrong, ", "));
-}
-
-std::string describe_change(Change change, const Finding& finding) {
-  const auto& expected = finding.expected;
-  const auto& actual = finding.actual;
-  const auto text = [](const auto& value) { return value ? escape(*value) : std::string("none"); };
-  switch (change) {
-    case Change::type:
-      return finding.kind == DriftKind::added
-                 ? "a " + std::string(to_string(*actual.type))
-                 : fmt::format("{} -> {}", to_string(*expected.type), to_string(*actual.type));
-    case Change::content: return "content";
-    case Change::size: return fmt::format("size {} -> {}", expected.size.value_or(0), actual.size.value_or(0));
-    case Change::target: return fmt::format("{} -> {}", text(expected.target), text(actual.target));
-    case Change::mode: return mode_change(finding);
-    case Change::owner: return fmt::format("owner {} -> {}", text(expected.owner), text(actual.owner));
-    case Change::group: return fmt::format("group {} -> {}", text(expected.group), text(actual.group));
-    case Change::capability: return actual.capability ? "capability set" : "capability gone";
-    case Change::acl: return actual.acl ? "ACL set" : "ACL gone";
-    case Change::release:
-      return fmt::format("is exactly {}, expected {}", text(actual.release), text(expected.release));
-  }
-  return {};
-}
 
 /// The tree's line: name, release, signer, verdict, and how much of it.
 std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
   std::string line = tree.name;
-  if (tree.manifest) {
-    const auto& header = tree.manifest->header();
-    std::string keys;
-    for (const auto& key : tree.manifest->keys()) {
-      keys += (keys.empty() ? "" : ", ") + to_string(key.id).substr(0, kShortKeyId);
-    }
-    line += fmt::format("  {}  signed by {} on {}", escape(header.release), keys,
-                        manifests::format_utc(header.created).substr(0, 10));
-  }
+  if (tree.manifest)
+    line += fmt::format("  {}  {}", escape(tree.manifest->header().release), signed_by(*tree.manifest));
   line += "  " + verdict_text(tree.verdict(), colour);
   if (tree.scan) {
     if (tree.scan->findings.empty()) {
@@ -103,10 +31,7 @@ std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
     if (tree.partial) line += " (only the paths given)";
   }
   for (const Problem& problem : tree.problems) line += fmt::format("  {}: {}", problem.what, problem.reason);
-  if (tree.manifest && is_expired(tree.manifest->header(), std::max(now, tree.trusted_now))) {
-    line += "  " + paint("EXPIRED", "1;33", colour) + " " +
-            ago(std::max(now, tree.trusted_now) - *tree.manifest->header().expires);
-  }
+  if (const std::string expired = expiry(tree, now, colour); !expired.empty()) line += "  " + expired;
   return line + "\n";
 }
 
@@ -194,33 +119,36 @@ std::string reservations(const CheckReport& report) {
   return text;
 }
 
+std::string explain(const CheckReport& report, const TreeReport& tree, std::string_view path) {
+  return fmt::format("Next: driftd explain {}{}\n", report.again, shell_word(path_on_host(tree, path)));
+}
+
+std::string next_step_for_unknown(const CheckReport& report, const TreeReport& tree) {
+  if (tree.manifest == nullptr) {
+    return fmt::format("Next: put that right, then run this again; nothing was judged for {}\n", tree.name);
+  }
+  if (tree.scan && !tree.scan->pending.empty()) {
+    return "Next: wait for the deploy, then run this again; --strict calls what is pending drift\n";
+  }
+  if (tree.scan && !tree.scan->unverified.empty()) {
+    const scanner::Unverified& first = tree.scan->unverified.front();
+    if (first.reason == scanner::UnverifiedReason::permission) return "Next: run this again as root\n";
+    return explain(report, tree, first.path);
+  }
+  return {};  // the message says it all
+}
+
 std::string next_step(const CheckReport& report) {
   for (const TreeReport& tree : report.trees) {
-    if (tree.verdict() == Verdict::clean) continue;
-    if (!tree.problems.empty() && tree.manifest == nullptr) {
-      return fmt::format("Next: put that right, then run this again; nothing was judged for {}\n", tree.name);
-    }
-    if (tree.scan && !tree.scan->pending.empty() && tree.scan->findings.empty()) {
-      return "Next: wait for the deploy, then run this again; --strict calls what is pending drift\n";
-    }
-    if (tree.verdict() == Verdict::drift) return "Next: add --json for digests, owners and times of each path\n";
-    return "Next: run this again as root, or see the reasons above\n";
+    if (tree.verdict() == Verdict::drift) return explain(report, tree, tree.scan->findings.front().path);
+  }
+  for (const TreeReport& tree : report.trees) {
+    if (tree.verdict() == Verdict::unknown) return next_step_for_unknown(report, tree);
   }
   return {};
 }
 
 }  // namespace
-
-std::string describe(const Finding& finding) {
-  std::vector<std::string> parts;
-  // Numbers tell more than the bare fact that the content differs, so they come first.
-  for (const Change change : {Change::type, Change::size, Change::content, Change::target, Change::mode, Change::owner,
-                              Change::group, Change::capability, Change::acl, Change::release}) {
-    if (finding.changes.has(change)) parts.push_back(describe_change(change, finding));
-  }
-  if (finding.below > 0) parts.push_back("with " + count(finding.below, "path", "paths") + " below");
-  return fmt::format("{}", fmt::join(parts, ", "));
-}
 
 std::string human_report(const CheckReport& report, Colour colour) {
   std::string text;

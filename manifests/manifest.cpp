@@ -146,9 +146,10 @@ EntryIndex Manifest::subtree_end(EntryIndex entry) const {
   return last + 1;
 }
 
-bool Manifest::is_mutable(std::string_view path) const {
-  return std::any_of(header_.mutable_globs.begin(), header_.mutable_globs.end(),
-                     [&](const Glob& glob) { return glob.matches(path); });
+const Glob* Manifest::mutable_rule(std::string_view path) const {
+  const auto& globs = header_.mutable_globs;
+  const auto found = std::find_if(globs.begin(), globs.end(), [&](const Glob& glob) { return glob.matches(path); });
+  return found == globs.end() ? nullptr : &*found;
 }
 
 Entry Manifest::entry(EntryIndex index) const {

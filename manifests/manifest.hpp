@@ -80,8 +80,9 @@ class Manifest {
   /// The entry and all below it are the indices [entry, subtree_end(entry)).
   [[nodiscard]] EntryIndex subtree_end(EntryIndex entry) const;
 
-  /// True where some `#mutable` rule covers the path.
-  [[nodiscard]] bool is_mutable(std::string_view path) const;
+  /// The first `#mutable` rule that covers the path; null where none does. Valid as long as the manifest.
+  [[nodiscard]] const Glob* mutable_rule(std::string_view path) const;
+  [[nodiscard]] bool is_mutable(std::string_view path) const { return mutable_rule(path) != nullptr; }
 
   /// The fat form, for writing and showing.
   [[nodiscard]] Entry entry(EntryIndex index) const;

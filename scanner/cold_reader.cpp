@@ -67,15 +67,15 @@ void ColdReader::finish_first() {
   Observed observed = std::move(first.observed);
   asked_ -= first.asked;
   pending_.pop_front();
-  if (seen.is_unstable()) seen = observe(entry, observed);
+  if (seen.is_unstable()) seen = observe_again(entry, observed);
   judge_.settle(entry, seen, observed);
 }
 
-Observation ColdReader::observe(EntryIndex entry, Observed& observed) {
+Observation ColdReader::observe_again(EntryIndex entry, Observed& observed) {
   const int directory = directory_of(entry);
   if (directory < 0) return directory_failure(errno);
   const CName name(manifest_.name(entry));
-  return observer_.observe(directory, name.get(), content_wanted(manifest_, entry), observed);
+  return observer_.observe_again(directory, name.get(), content_wanted(manifest_, entry), observed);
 }
 
 int ColdReader::directory_of(EntryIndex entry) {

@@ -42,7 +42,7 @@ class ColdReader {
   void finish_first();
   /// The directory that holds the entry, or -1 with errno. Valid until the next call.
   int directory_of(EntryIndex entry);
-  Observation observe(EntryIndex entry, Observed& observed);
+  Observation observe_again(EntryIndex entry, Observed& observed);
 
   const manifests::Manifest& manifest_;
   const int root_;

@@ -139,7 +139,16 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
 
 Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
   if (!wanted.any()) return observe_unopened(directory, name, observed);
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  return observe(directory, name, wanted, kAttempts, observed);
+}
+
+Observation Observer::observe_again(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
+  return observe(directory, name, wanted, kAttempts - 1, observed);
+}
+
+Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, int attempts,
+                              Observed& observed) {
+  for (int attempt = 0; attempt < attempts; ++attempt) {
     OpenFile file;
     if (const auto instead = open(directory, name, observed, file)) return *instead;
     Attempt result = Attempt::done;
@@ -162,7 +171,7 @@ Observation Observer::begin(int directory, const char* name, const ContentWanted
     case Attempt::not_cached: return {Outcome::not_cached, {}, 0};
     case Attempt::moved: break;
   }
-  return observe(directory, name, wanted, observed);
+  return observe_again(directory, name, wanted, observed);
 }
 
 Observation Observer::finish(OpenFile& file, const ContentWanted& wanted, Observed& observed) {

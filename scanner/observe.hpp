@@ -79,8 +79,9 @@ class Observer {
   Observation begin(int directory, const char* name, const ContentWanted& wanted, Observed& observed, OpenFile& file);
 
   /// After `not_cached`; `observed` is the one that begin() has filled. A file that changed since then is `unverified:
-  /// unstable`; observe() may be tried then.
+  /// unstable`, and observe_again() makes the other attempts that a file has.
   Observation finish(OpenFile& file, const ContentWanted& wanted, Observed& observed);
+  Observation observe_again(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
 
   /// As observe(), for the tree's root or another directory that is open already.
   Observation observe_directory(int directory, Observed& observed);
@@ -97,6 +98,7 @@ class Observer {
   /// How an attempt at an open file ended.
   enum class Attempt : std::uint8_t { done, moved, not_a_file, not_cached };
 
+  Observation observe(int directory, const char* name, const ContentWanted& wanted, int attempts, Observed& observed);
   /// Opens what stands there; where that is no regular file, or cannot be opened, gives the observation instead.
   std::optional<Observation> open(int directory, const char* name, Observed& observed, OpenFile& file);
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);

@@ -384,8 +384,10 @@ ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry) {
   OpenFile file;
   Observation seen = observer_.begin(directory, name.get(), wanted, observed, file);
   const From from = seen.outcome == Outcome::not_cached ? From::disk : From::memory;
-  if (from == From::disk) seen = observer_.finish(file, wanted, observed);
-  if (seen.is_unstable()) seen = observer_.observe(directory, name.get(), wanted, observed);
+  if (from == From::disk) {
+    seen = observer_.finish(file, wanted, observed);
+    if (seen.is_unstable()) seen = observer_.observe_again(directory, name.get(), wanted, observed);
+  }
   const bool has_become_directory = seen.outcome == Outcome::seen && observed.type == FileType::directory &&
                                     manifest_.type(entry) == EntryType::directory;
   if (has_become_directory) {

@@ -4,13 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
-#include <string>
+
+#include "manifests/progress_line.hpp"
 
 namespace driftd::manifests::tool {
-
-/// `12034 files, 1.2 GiB, 310.4 MiB/s`, or, where it is known how many bytes there will be,
-/// `12034 files, 1.2 GiB of 4.8 GiB (25 %), 310.4 MiB/s, 12 s left`. A `total` of 0 is not known.
-std::string progress_line(std::uint64_t files, std::uint64_t bytes, double seconds, std::uint64_t total = 0);
 
 /// A line on standard error that says how far a build is. Only on a terminal that can take a line back; else, and
 /// where it is not wanted, silent. Any thread may report.
@@ -20,8 +17,6 @@ class Progress {
   explicit Progress(Wanted wanted);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  /// Takes the line back.
-  ~Progress();
 
   /// How many bytes there will be in all.
   void expect_bytes(std::uint64_t total) { total_ = total; }
@@ -37,6 +32,7 @@ class Progress {
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<std::uint64_t> total_{0};
   std::mutex drawing_;
+  TerminalLine line_;
   std::chrono::steady_clock::time_point drawn_;
 };
 

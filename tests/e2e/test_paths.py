@@ -61,3 +61,90 @@ def test_a_path_outside_every_tree_is_wrong_usage(site: Site, app: Tree) -> None
     assert result.code == 64
     assert "/etc/hostname: lies in no tree that is checked" in result.err
     assert result.out == ""
+
+
+def second_tree(site: Site, name: str = "other", root: Path | None = None) -> Tree:
+    tree = site.tree(name, root=root)
+    write_files(tree.root, {"other.py": "x\n", "both.py": "x\n"})
+    site.release(tree)
+    return tree
+
+
+@pytest.mark.parametrize("path", ["lib", "lib/", "lib//", "./lib", "lib/.", "lib/deep/.."])
+def test_spellings_of_a_directory(site: Site, app: Tree, path: str) -> None:
+    write_files(app.root, {"lib/util.py": "edited\n", "app.py": "edited\n"})
+    assert check(site, path, cwd=app.root).kinds == {"lib/util.py": "modified"}
+    assert check(site, f"{app.root}/{path}").kinds == {"lib/util.py": "modified"}
+
+
+def test_a_missing_file_that_the_manifest_lists(site: Site, app: Tree) -> None:
+    (app.root / "lib" / "util.py").unlink()
+    assert check(site, app.root / "lib" / "util.py").kinds == {"lib/util.py": "missing"}
+    assert check(site, app.root / "lib" / "util.py" / "x").kinds == {"lib/util.py": "missing"}
+
+
+def test_a_path_of_one_of_several_trees(site: Site, app: Tree) -> None:
+    """Taken from each tree's root, it was meant for those that know it."""
+    second_tree(site)
+    found = check(site, "other.py", cwd="/")
+    assert [tree["name"] for tree in found.document["trees"]] == ["other"]
+    assert found.document["verdict"] == "clean"
+    write_files(app.root, {"both.py": "new\n"})
+    assert [tree["name"] for tree in check(site, "both.py", cwd="/").document["trees"]] == ["app", "other"]
+    # A file that is gone is known by the manifest, whatever another tree has there.
+    (app.root / "both.py").unlink()
+    site.release(app)
+    write_files(app.root, {"both.py": "x\n"})
+    site.release(app, release="v2", sequence=2)
+    (app.root / "both.py").unlink()
+    assert check(site, "both.py", cwd="/").kinds == {"both.py": "missing"}
+    nobody = check(site, "nobody.py", cwd="/")
+    assert nobody.document["verdict"] == "unknown" and len(nobody.document["trees"]) == 2
+
+
+def test_a_refused_tree_may_have_been_meant(site: Site, app: Tree) -> None:
+    second_tree(site).signature.unlink()
+    assert check(site, "other.py", cwd="/").document["verdict"] == "unknown"
+
+
+def test_standing_in_one_of_several_trees(site: Site, app: Tree) -> None:
+    second_tree(site)
+    found = check(site, "util.py", cwd=app.root / "lib")
+    assert [tree["name"] for tree in found.document["trees"]] == ["app"]
+    assert found.document["verdict"] == "clean"
+
+
+def test_a_path_in_a_nested_tree_is_the_nested_trees(site: Site, app: Tree) -> None:
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    write_files(inner.root, {"other.py": "edited\n"})
+    for path in (inner.root / "other.py", inner.root):
+        found = check(site, path)
+        assert [tree["name"] for tree in found.document["trees"]] == ["inner"]
+        assert found.kinds == {"other.py": "modified"}
+    # Nobody looked, so it is not clean.
+    asked = check(site, "--tree", "app", inner.root / "other.py")
+    assert asked.document["verdict"] == "unknown"
+    assert asked.document["trees"][0]["problems"][0]["reason"] == "nested"
+    assert check(site, app.root / "plugins").document["verdict"] == "clean"
+
+
+def test_an_empty_path_is_wrong_usage(site: Site, app: Tree) -> None:
+    """Of an unset variable in a script; it must not be the whole tree, nor the working directory."""
+    for cwd in (app.root, Path("/")):
+        result = site.check("", cwd=cwd)
+        assert result.code == 64 and "a PATH is empty" in result.err and result.out == ""
+
+
+def test_a_path_of_a_tree_whose_root_is_gone_is_unknown(site: Site, app: Tree) -> None:
+    """As where a mount did not come up: the path is the tree's all the same."""
+    shutil.rmtree(app.root)
+    found = check(site, app.root / "lib" / "util.py")
+    assert found.document["verdict"] == "unknown"
+    assert found.document["trees"][0]["problems"][0]["what"] == "scan"
+
+
+@pytest.mark.parametrize("path", ["app.py", "settings.py", "lib", "nope"])
+def test_quiet_has_the_same_exit_code(site: Site, app: Tree, path: str) -> None:
+    write_files(app.root, {"settings.py": "edited\n"})
+    loud, quiet = site.check(app.root / path), site.check("--quiet", app.root / path)
+    assert quiet.code == loud.code and quiet.stdout == b"" and quiet.stderr == loud.stderr

@@ -319,6 +319,15 @@ def test_a_missing_configuration_is_refused(workdir: Path, use: str) -> None:
     assert_refused(USERS[use](config), BAD_CONFIGURATION, config, "No such file")
 
 
+FIRST_STEPS = (["check"], ["--check"], ["explain", "/"], ["run"], ["config", "check"])
+
+
+@pytest.mark.skipif(Path("/etc/driftd/driftd.yaml").exists(), reason="this host has a configuration")
+@pytest.mark.parametrize("command", [*FIRST_STEPS, ["trust", "reset", "--tree", "a", "--reason", "b"]], ids=" ".join)
+def test_whoever_has_no_configuration_yet_is_told_how_to_go_on(command: list[str]) -> None:
+    assert_refused(driftd(*command, timeout=20), BAD_CONFIGURATION, "/etc/driftd/driftd.yaml", "--config", "--root DIR")
+
+
 def test_a_good_configuration_passes(site: Site, app: Tree) -> None:
     driftd("config", "check", "--config", site.write_config()).expect(CLEAN)
 

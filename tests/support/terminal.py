@@ -1,9 +1,11 @@
 """Runs a program on a terminal of its own and answers its questions, as a person would."""
 
+import fcntl
 import os
 import pty
 import select
 import signal
+import struct
 import termios
 import time
 from collections.abc import Sequence
@@ -46,15 +48,26 @@ def answer_passwords(command: Sequence[str | Path], password: str, seconds: floa
     return os.waitstatus_to_exitcode(status), printable(shown)
 
 
-def shown_on_terminal(command: Sequence[str | Path], term: str = "xterm", seconds: float = 60) -> tuple[int, bytes]:
-    """The exit code, and every byte that the program wrote to its terminal."""
+def shown_on_terminal(
+    command: Sequence[str | Path],
+    term: str = "xterm",
+    seconds: float = 60,
+    columns: int = 80,
+    interrupt_after: bytes | None = None,
+    env: dict[str, str] | None = None,
+) -> tuple[int, bytes]:
+    """The exit code, and every byte that the program wrote to its terminal. Ctrl-C is typed once a text has shown."""
     process, terminal = pty.fork()
     if process == 0:
-        os.execve(command[0], [os.fspath(word) for word in command], environment(TERM=term))
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execve(command[0], [os.fspath(word) for word in command], environment(TERM=term, **(env or {})))
     deadline = time.monotonic() + seconds
-    shown = b""
+    shown, interrupted = b"", False
     while (more := _read(terminal, 0.2)) is not None:
         shown += more
+        if interrupt_after is not None and interrupt_after in shown and not interrupted:
+            os.write(terminal, b"\x03")
+            interrupted = True
         if time.monotonic() > deadline:
             os.kill(process, signal.SIGKILL)
     os.close(terminal)

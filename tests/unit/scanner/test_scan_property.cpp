@@ -15,6 +15,7 @@
 
 #include "manifests/rel_path.hpp"
 #include "scanner/drift_set.hpp"
+#include "scanner/ruling.hpp"
 #include "scanner/scan.hpp"
 #include "tests/unit/scanner/chaos.hpp"
 #include "tests/unit/scanner/obvious_look.hpp"
@@ -186,6 +187,35 @@ std::set<std::string> with_other_names(const TempTree& tree, std::set<std::strin
   return paths;
 }
 
+/// The rule that is named for a path must be the one that a scan of that path went by.
+void check_ruling(const ScanPlan& plan, const RelPath& path) {
+  Scope asked;
+  asked.add(path);
+  const ScanResult result = scan_now(plan, asked, 1);
+  CAPTURE(path.str());
+  if (result.scope.empty()) {
+    CHECK((ruling_for(plan, path).rule == Rule::nested_tree));
+    return;
+  }
+  REQUIRE(result.scope.paths().size() == 1);
+  const RelPath& seat = *result.scope.paths().begin();
+  const Ruling ruling = ruling_for(plan, seat);
+  CHECK(ruling.at == seat.str());
+  CHECK((ruling.entry == plan.manifest->manifest().find(seat.str())));
+  std::error_code error;
+  const bool is_there = fs::symlink_status(fs::path(plan.root) / seat.str(), error).type() != fs::file_type::not_found;
+  const bool is_found = !result.findings.empty() && result.findings.front().path == seat.str();
+  switch (ruling.rule) {
+    case Rule::unlisted: CHECK(is_found == (is_there && plan.report_additions)); break;
+    case Rule::listed: CHECK_FALSE((is_found && result.findings.front().kind == DriftKind::added)); break;
+    case Rule::ignored:
+    case Rule::mutable_path: CHECK_FALSE((is_found && result.findings.front().changes.empty())); break;
+    case Rule::passage:
+    case Rule::own_manifest: CHECK_FALSE((is_found && result.findings.front().kind != DriftKind::added)); break;
+    case Rule::nested_tree: FAIL_CHECK("looked at what is another tree's");
+  }
+}
+
 /// A tree is edited and scanned as a whole, then edited further and only what was touched is scanned again.
 void run_case(unsigned long seed) {
   const TempTree tree(TempTree::Where::memory);
@@ -212,6 +242,7 @@ void run_case(unsigned long seed) {
   fresh.apply(scan_and_judge(plan, rules, other), {}, 0);
   CHECK(drift_of(timeless(kept)) == drift_of(timeless(fresh)));
   CHECK(timeless(kept) == timeless(fresh));
+  if (seed % 8 == 0) check_ruling(plan, *RelPath::parse(chaos.pick_path()));
 }
 
 /// However many threads work, they find the same.

@@ -1,0 +1,166 @@
+#include "daemon/check_command.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "daemon/check.hpp"
+#include "daemon/commands.hpp"
+#include "daemon/report.hpp"
+#include "manifests/file_io.hpp"
+#include "manifests/manifest.hpp"
+#include "manifests/progress_line.hpp"
+#include "manifests/trust_store.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::Error;
+using manifests::ErrorCode;
+using manifests::Result;
+
+Colour colour_for(ColourChoice choice) {
+  if (choice != ColourChoice::automatic) return choice == ColourChoice::always ? Colour::ansi : Colour::none;
+  const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
+  const char* terminal = std::getenv("TERM");
+  const bool plain =
+      (no_colour != nullptr && *no_colour != '\0') || terminal == nullptr || std::string_view(terminal) == "dumb";
+  return !plain && ::isatty(STDOUT_FILENO) == 1 ? Colour::ansi : Colour::none;
+}
+
+/// The free form needs a tree's name, and the manifest has it; nothing is believed of it before it is verified.
+Result<std::string> claimed_name(const std::string& manifest, std::size_t limit) {
+  const auto bytes = manifests::read_file(manifest, limit);
+  if (!bytes) return bytes.error();
+  constexpr std::string_view kKey = "\n#name: ";
+  const std::size_t at = bytes->find(kKey);
+  const std::size_t end = at == std::string::npos ? at : bytes->find('\n', at + kKey.size());
+  const std::string name = end == std::string::npos ? "" : bytes->substr(at + kKey.size(), end - at - kKey.size());
+  return manifests::is_product_name(name) ? name : std::string("tree");
+}
+
+std::string absolute(const std::string& path) {
+  std::string text = std::filesystem::absolute(path).lexically_normal();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+/// A configuration of the one tree that the command line names.
+Result<Config> free_form(const CommandLine& line) {
+  if (line.root.empty() || line.manifest.empty() || line.trusted_keys.empty()) {
+    return Error{ErrorCode::usage,
+                 "without a configuration, --root DIR, --manifest FILE and --trust KEY.pub are all needed"};
+  }
+  if (!line.trees.empty())
+    return Error{ErrorCode::usage, "--tree chooses from a configuration, --root does without one"};
+  Config config;
+  config.limits.threads = std::max(1U, std::thread::hardware_concurrency());
+  TreeConfig tree;
+  tree.root = absolute(line.root);
+  tree.manifest = absolute(line.manifest);
+  auto name = claimed_name(tree.manifest, config.limits.manifest_size);
+  tree.name = name ? *name : "tree";
+  tree.manifest_name = tree.name;
+  config.trees.push_back(std::move(tree));
+  return config;
+}
+
+Result<manifests::TrustPolicy> named_keys(const std::vector<std::string>& files) {
+  manifests::TrustPolicy policy;
+  for (const std::string& file : files) {
+    auto key = manifests::load_public_key(file);
+    if (!key) return key.error();
+    policy.keys.push_back(*key);
+  }
+  return policy;
+}
+
+bool is_free_form(const CommandLine& line) {
+  return !line.root.empty() || !line.manifest.empty() || !line.trusted_keys.empty();
+}
+
+std::string options_again(const CommandLine& line) {
+  std::string text;
+  const auto add = [&](std::string_view option, const std::string& value) {
+    text += fmt::format("{} {} ", option, shell_word(value));
+  };
+  if (!is_free_form(line)) {
+    if (line.config_file != kDefaultConfig) add("--config", line.config_file);
+    return text;
+  }
+  add("--root", line.root);
+  add("--manifest", line.manifest);
+  for (const std::string& key : line.trusted_keys) add("--trust", key);
+  return text;
+}
+
+Result<CheckReport> look(const CommandLine& line, const std::string& host) {
+  CheckOptions options;
+  options.trees = line.trees;
+  options.paths = line.paths;
+  options.threads = line.threads;
+  options.strict = line.strict;
+  const bool is_watched = line.output != Output::quiet && line.output != Output::nagios && !line.no_progress;
+  if (is_watched && manifests::TerminalLine::is_possible()) options.progress = ShowProgress::yes;
+  const auto config = is_free_form(line) ? free_form(line) : load_config(line.config_file, host);
+  if (!config) return config.error();
+  if (is_free_form(line)) {
+    auto policy = named_keys(line.trusted_keys);
+    if (!policy) return policy.error();
+    options.trust = std::move(*policy);
+  }
+  auto report = check(*config, options, host);
+  if (report) report->again = options_again(line);
+  return report;
+}
+
+std::string text_of(const CheckReport& report, const CommandLine& line) {
+  switch (line.output) {
+    case Output::quiet: return {};
+    case Output::json: return json_report(report);
+    case Output::porcelain:
+      return porcelain_report(report, line.nul_ends_records ? RecordEnd::nul : RecordEnd::newline);
+    case Output::nagios: return nagios_report(report);
+    case Output::human: break;
+  }
+  return human_report(report, colour_for(line.colour));
+}
+
+/// A verdict that nobody could read is no verdict.
+Result<void> print_result(const std::string& text) {
+  fmt::print("{}", text);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return manifests::system_error("standard output", errno);
+  return {};
+}
+
+}  // namespace
+
+int run_check(const CommandLine& line, const std::string& host) {
+  const auto report = look(line, host);
+  if (!report) return fail(report.error(), line.output);
+  if (line.output != Output::nagios) {
+    for (const TreeReport& tree : report->trees) {
+      for (const Problem& problem : tree.problems) fmt::print(stderr, "driftd: {}: {}\n", tree.name, problem.message);
+    }
+  }
+  if (auto printed = print_result(text_of(*report, line)); !printed) return fail(printed.error(), line.output);
+  return line.output == Output::nagios ? nagios_exit_code(report->verdict()) : exit_code(report->verdict());
+}
+
+int run_explain(const CommandLine& line, const std::string& host) {
+  const auto report = look(line, host);
+  if (!report) return fail(report.error());
+  if (auto printed = print_result(explanation(*report, colour_for(line.colour))); !printed)
+    return fail(printed.error());
+  return exit_code(report->verdict());
+}
+
+}  // namespace driftd::daemon

@@ -1,0 +1,104 @@
+#include "daemon/path_arguments.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "manifests/escape.hpp"
+#include "manifests/rel_path.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using manifests::Error;
+using manifests::ErrorCode;
+using manifests::RelPath;
+using manifests::Result;
+
+Error usage(std::string message) { return {ErrorCode::usage, std::move(message)}; }
+
+/// With links resolved, or as it is written where nothing is there: a root that is gone is still the tree's.
+fs::path resolved(const fs::path& path) {
+  std::error_code error;
+  auto real = fs::canonical(path, error);
+  return error ? path.lexically_normal() : real;
+}
+
+/// Where an absolute path lies in the tree: `.` for its root.
+std::optional<std::string> path_beneath_root(const fs::path& root, const fs::path& path) {
+  const fs::path normal = path.lexically_normal();
+  fs::path leading;
+  for (auto part = normal.begin(); part != normal.end(); ++part) {
+    leading /= *part;
+    if (resolved(leading) != root) continue;
+    std::string rest;
+    while (++part != normal.end()) {
+      if (!part->empty()) rest += (rest.empty() ? "" : "/") + part->native();
+    }
+    if (rest.empty()) return ".";
+    return RelPath::parse(rest) ? std::optional(rest) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+bool is_beneath(const fs::path& inner, const fs::path& outer) {
+  const auto [at, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return at == outer.end() && end != inner.end();
+}
+
+/// A path in one of the trees.
+struct Place {
+  std::size_t tree;
+  std::string path;
+};
+
+std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::string& path) {
+  std::vector<Place> places;
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error);
+  if (!error) {
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+      if (auto inside = path_beneath_root(roots[i], absolute)) places.push_back({i, std::move(*inside)});
+    }
+  }
+  const auto is_outer = [&](const Place& place) {
+    return std::any_of(places.begin(), places.end(),
+                       [&](const Place& other) { return is_beneath(roots[other.tree], roots[place.tree]); });
+  };
+  std::vector<Place> innermost;
+  std::copy_if(places.begin(), places.end(), std::back_inserter(innermost), std::not_fn(is_outer));
+  if (!innermost.empty() || fs::path(path).is_absolute()) return innermost;
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    if (auto inside = path_beneath_root(roots[i], roots[i] / path)) innermost.push_back({i, std::move(*inside)});
+  }
+  return innermost;
+}
+
+}  // namespace
+
+Result<std::vector<scanner::Scope>> scopes_for(const std::vector<const TreeConfig*>& trees,
+                                               const std::vector<std::string>& paths) {
+  std::vector<scanner::Scope> scopes(trees.size());
+  if (paths.empty()) {
+    for (scanner::Scope& scope : scopes) scope.add_whole();
+    return scopes;
+  }
+  std::vector<fs::path> roots;
+  for (const TreeConfig* tree : trees) roots.push_back(resolved(tree->root));
+  for (const std::string& path : paths) {
+    // An unset variable in a script: not all trees.
+    if (path.empty()) return usage("a PATH is empty");
+    const auto places = places_of(roots, path);
+    if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
+    for (const Place& place : places) {
+      const auto inside = RelPath::parse(place.path);
+      inside ? scopes[place.tree].add(*inside) : scopes[place.tree].add_whole();
+    }
+  }
+  return scopes;
+}
+
+}  // namespace driftd::daemon
