@@ -7,6 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import daemon_memory
+import growth
+import peers
 import report
 from programs import Programs, Spent, Tree, first_file, say
 
@@ -38,19 +41,30 @@ def check(programs: Programs, tree: Tree, whole: Spent, inner: Spent) -> None:
         whole.remark = said["verdict"]
 
 
-def warm(programs: Programs, tree: Tree, runs: int) -> dict[str, Spent]:
-    programs.release_anew_unless_clean(tree)
+WARM = ["floor stat", "floor blake3", "floor exact", "driftd check", "- load, verify, scan", "- load, verify", "- scan"]
+
+
+def warm_round(programs: Programs, tree: Tree, one_file: Path, spent: dict[str, Spent]) -> None:
+    programs.floor(spent["floor exact"], "exact", tree)
+    check(programs, tree, spent["driftd check"], spent["- load, verify, scan"])
+    loading = programs.check(Spent(), tree, one_file)["seconds"]
+    spent["- load, verify"].seconds.append(loading)
+    spent["- scan"].seconds.append(spent["- load, verify, scan"].seconds[-1] - loading)
+    programs.floor(spent["floor blake3"], "blake3", tree)
+    programs.floor(spent["floor stat"], "stat", tree)
+
+
+def warm(programs: Programs, tree: Tree, runs: int, peer_runs: int) -> dict[str, Spent]:
+    if programs.release_anew_unless_clean(tree)["bytes"] > report.available_memory():
+        say(f"{tree.name}: larger than the memory that is free, so its cache will not be warm")
     one_file = first_file(tree.root)
-    names = ["floor stat", "floor blake3", "floor exact", "driftd check", "- load, verify, scan", "- load, verify"]
-    spent = {name: Spent() for name in [*names, "- scan"]}
+    # Pages that are read for the second time become active ones, which costs once.
+    warm_round(programs, tree, one_file, {name: Spent() for name in WARM})
+    spent = {name: Spent() for name in WARM}
     for _ in range(runs):
-        programs.floor(spent["floor exact"], "exact", tree)
-        check(programs, tree, spent["driftd check"], spent["- load, verify, scan"])
-        loading = programs.check(Spent(), tree, one_file)["seconds"]
-        spent["- load, verify"].seconds.append(loading)
-        spent["- scan"].seconds.append(spent["- load, verify, scan"].seconds[-1] - loading)
-        programs.floor(spent["floor blake3"], "blake3", tree)
-        programs.floor(spent["floor stat"], "stat", tree)
+        warm_round(programs, tree, one_file, spent)
+    if peer_runs:
+        spent.update(peers.measure(programs, tree, peer_runs))
     return spent
 
 
@@ -72,7 +86,7 @@ class Mount:
         return said.stdout.strip() == "1"
 
 
-def cold(programs: Programs, tree: Tree, mount: Mount) -> dict[str, Spent]:
+def cold(programs: Programs, tree: Tree, mount: Mount, peer_runs: int) -> dict[str, Spent]:
     programs.release_anew_unless_clean(tree)
     spent = {name: Spent() for name in ["floor blake3", "driftd check", "- load, verify, scan"]}
     for _ in range(COLD_RUNS):
@@ -80,6 +94,8 @@ def cold(programs: Programs, tree: Tree, mount: Mount) -> dict[str, Spent]:
         programs.floor(spent["floor blake3"], "blake3", tree)
         mount.anew()
         check(programs, tree, spent["driftd check"], spent["- load, verify, scan"])
+    if peer_runs:
+        spent.update(peers.measure(programs, tree, peer_runs, mount.anew))
     return spent
 
 
@@ -112,14 +128,18 @@ def main() -> None:
     rows = Rows([])
     try:
         for each in map(tree, options.trees):
-            rows.add(each, "warm", warm(programs, each, options.runs), "floor exact")
+            rows.add(each, "warm", warm(programs, each, options.runs, options.peer_runs), "floor exact")
         if options.cold:
             each = tree(options.cold)
             mount = Mount(options.device, each.root.parent)
-            rows.add(each, "cold", cold(programs, each, mount), "floor blake3")
+            rows.add(each, "cold", cold(programs, each, mount, options.peer_runs), "floor blake3")
     finally:
         if rows.rows:
             rows.print()
+    if options.growth:
+        growth.print_table(programs, [tree(each) for each in options.growth], options.runs)
+    if options.daemon:
+        daemon_memory.print_table(programs, [tree(each) for each in options.trees])
 
 
 if __name__ == "__main__":

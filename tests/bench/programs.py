@@ -63,9 +63,12 @@ class Programs:
             self.trust.chmod(0o644)
 
     def _tool(self, *arguments: str | Path) -> None:
+        if why := self._tool_refuses(*arguments):
+            sys.exit(f"driftd-manifest {arguments[0]}: {why}")
+
+    def _tool_refuses(self, *arguments: str | Path) -> str:
         done = subprocess.run([self.tool, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"driftd-manifest {arguments[0]}: {done.stderr}")
+        return "" if done.returncode == 0 else done.stderr or f"exit code {done.returncode}"
 
     def spend(self, spent: Spent, command: list[str | Path], accept: tuple[int, ...] = (0,)) -> str:
         """Adds a run, and gives what the command printed."""
@@ -97,7 +100,12 @@ class Programs:
         tree.manifest.unlink(missing_ok=True)
         tree.manifest.with_name(tree.manifest.name + ".minisig").unlink(missing_ok=True)
         identity = ["--name", tree.name, "--release", "v1", "--sequence", "now"]
-        self._tool("build", *identity, "--no-progress", "-o", tree.manifest, tree.root)
+        command = ["build", *identity, "--no-progress", "-o", tree.manifest, tree.root]
+        # As in /usr, where the modes are the package's and some are setuid.
+        if why := self._tool_refuses(*command):
+            if "--mode exact" not in why:
+                sys.exit(f"driftd-manifest build: {why}")
+            self._tool(*command, "--mode", "exact")
         self._tool("sign", "-s", self.secret, tree.manifest)
 
     def release_anew_unless_clean(self, tree: Tree) -> dict:

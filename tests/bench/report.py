@@ -54,6 +54,10 @@ def _field(file: str, name: str) -> str:
     return "unknown"
 
 
+def available_memory() -> int:
+    return int(_field("/proc/meminfo", "MemAvailable").split()[0]) * 1024
+
+
 def _output(*command: str | Path) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

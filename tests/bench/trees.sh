@@ -32,10 +32,10 @@ make_small_files() {
   if [ ! -d "$tree" ]; then
     read -r blocks inodes < <(df --output=avail,iavail "$data" | tail -n 1)
     if [ "$blocks" -lt $(($2 * 5000)) ] || [ "$inodes" -lt $(($2 * 1010)) ]; then
-      say "$1 is skipped: no room for $2,000 files in $data"
+      say "$1 is skipped: no room for $(($2 * 1000)) files in $data"
       return 0
     fi
-    say "$1: makes $2,000 files"
+    say "$1: makes $(($2 * 1000)) files"
     rm -rf "$tree.partial"
     python3 tests/bench/small_files.py "$tree.partial" "$2"
     mv "$tree.partial" "$tree"
