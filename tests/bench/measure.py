@@ -11,7 +11,7 @@ import daemon_memory
 import growth
 import peers
 import report
-from programs import Programs, Spent, Tree, first_file, say
+from programs import Failed, Programs, Spent, Tree, first_file, say
 
 COLD_RUNS = 3
 
@@ -143,4 +143,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except Failed as failure:
+        sys.exit(str(failure))

@@ -32,6 +32,10 @@ class Tree:
     manifest: Path
 
 
+class Failed(Exception):
+    """A program that did not do what it was run for, and what it said."""
+
+
 def run_to_the_end(command: list[str | Path]) -> tuple[int, str, str]:
     """Exit code and what it printed. If this program has to end, the command and all that it started end first."""
     pipe = subprocess.PIPE
@@ -76,7 +80,7 @@ class Programs:
         code, out, err = run_to_the_end([self.spend_program, figures, *command])
         if code not in accept:
             shown = " ".join(str(word) for word in command)
-            sys.exit(f"exit code {code} from {shown}\n{out[-2000:]}{err[-2000:]}")
+            raise Failed(f"exit code {code} from {shown}\n{out[-2000:]}{err[-2000:]}")
         seconds, cpu, peak = figures.read_text().split()
         spent.seconds.append(float(seconds))
         spent.cpu.append(float(cpu))

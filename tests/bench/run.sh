@@ -95,7 +95,8 @@ for name in "${names[@]}"; do
   fi
   if [ -n "${place[$name]:-}" ]; then trees+=("$name=${place[$name]}"); fi
 done
-if $cold && [ -n "${place[node_modules]:-}" ]; then
+if $cold && [ -z "${place[node_modules]:-}" ]; then say "the cold runs are skipped: they need node_modules"; cold=false; fi
+if $cold; then
   make_image "${place[node_modules]}" && arguments+=(--cold "node_modules=$mount_point/tree" --device "$device")
 fi
 if ! $quick; then
