@@ -223,6 +223,7 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
     left -= length;
     counters_.hashed_bytes += length;
+    if (progress_ != nullptr) progress_->bytes.fetch_add(length, std::memory_order_relaxed);
     if (throttle_ != nullptr) throttle_->spend(length, stop_);
   }
   ++counters_.hashed_files;

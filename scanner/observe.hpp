@@ -13,6 +13,7 @@
 #include "scanner/finding.hpp"
 #include "scanner/observed.hpp"
 #include "scanner/quiet_reader.hpp"
+#include "scanner/scan_progress.hpp"
 #include "scanner/stat_cache.hpp"
 #include "scanner/throttle.hpp"
 
@@ -89,6 +90,9 @@ class Observer {
   /// For the cache, which must be there: how what stands there looks now, without a look at it. 0: not to be relied on.
   StatCache::Fingerprint fingerprint(int directory, const char* name) const;
 
+  /// Tells who watches of every read from now on; null: nobody does. Must outlive the observer.
+  void set_progress(ScanProgress* progress) { progress_ = progress; }
+
   /// The observation that a system call's errno stands for.
   static Observation failed(int error);
 
@@ -110,6 +114,7 @@ class Observer {
   const std::uint64_t mount_;
   Throttle* throttle_;
   const StatCache* cache_;
+  ScanProgress* progress_ = nullptr;
   std::stop_token stop_;
   std::unique_ptr<unsigned char[]> buffer_;
   manifests::Blake3 blake3_;

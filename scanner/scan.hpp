@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -12,6 +11,7 @@
 #include "scanner/accounts.hpp"
 #include "scanner/exemptions.hpp"
 #include "scanner/finding.hpp"
+#include "scanner/scan_progress.hpp"
 #include "scanner/scan_thread.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/throttle.hpp"
@@ -29,12 +29,6 @@ struct ScanPlan {
   Exemptions exemptions;
   Accounts accounts;
   bool report_additions = true;
-};
-
-/// How far a scan has come, for who watches it from another thread. Told in steps, not at each file.
-struct ScanProgress {
-  std::atomic<std::uint64_t> entries{0};  ///< of the manifest, judged
-  std::atomic<std::uint64_t> bytes{0};    ///< read and hashed
 };
 
 struct ScanOptions {

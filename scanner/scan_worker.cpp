@@ -84,7 +84,9 @@ ScanWorker::ScanWorker(SharedScan& shared)
     : shared_(shared),
       manifest_(shared.manifest),
       observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop),
-      judge_(shared.manifest, shared.plan, shared.root, shared.cache, shared.stop) {}
+      judge_(shared.manifest, shared.plan, shared.root, shared.cache, shared.stop) {
+  observer_.set_progress(shared.options.progress.get());
+}
 
 void ScanWorker::seed_whole() {
   judge_.result().scope.add_whole();
@@ -186,9 +188,7 @@ void ScanWorker::tell_progress() {
   ScanProgress* progress = shared_.options.progress.get();
   if (progress == nullptr) return;
   const std::uint64_t entries = judge_.result().entries;
-  const std::uint64_t bytes = observer_.counters().hashed_bytes;
   progress->entries.fetch_add(entries - std::exchange(told_entries_, entries), std::memory_order_relaxed);
-  progress->bytes.fetch_add(bytes - std::exchange(told_bytes_, bytes), std::memory_order_relaxed);
 }
 
 ScanResult ScanWorker::take_result() {

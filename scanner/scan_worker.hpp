@@ -116,7 +116,7 @@ class ScanWorker {
   /// Whether a quick scan needs to look no closer.
   bool is_known(int directory, EntryIndex entry);
 
-  /// Tells who watches what was done since the last time.
+  /// Tells who watches what was judged since the last time.
   void tell_progress();
 
   SharedScan& shared_;
@@ -127,7 +127,6 @@ class ScanWorker {
   Coldness coldness_;
   std::vector<ListedFile> deferred_;
   std::uint64_t told_entries_ = 0;
-  std::uint64_t told_bytes_ = 0;
 
   // Of the directory that is being listed.
   const Exemptions::Directory* exempt_ = nullptr;
