@@ -8,6 +8,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <doctest/doctest.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
@@ -24,6 +25,7 @@ using driftd::scanner::DriftChanges;
 using driftd::scanner::Finding;
 using driftd::scanner::ScanResult;
 using driftd::scanner::Scope;
+using driftd::scanner::UnverifiedReason;
 using driftd::test::file_entry;
 using driftd::test::header_of;
 using driftd::test::make_release;
@@ -90,12 +92,12 @@ class Run {
   }
 
   /// A scan of everything finds these paths to be drift.
-  void scan(const std::vector<std::string>& paths) {
-    end_scan(paths);
+  void scan(const std::vector<std::string>& paths, const std::vector<std::string>& unverified = {}) {
+    end_scan(paths, unverified);
     settle();
   }
   /// No timer has had its turn afterwards.
-  void end_scan(const std::vector<std::string>& paths) {
+  void end_scan(const std::vector<std::string>& paths, const std::vector<std::string>& unverified = {}) {
     ScanResult result;
     result.scope = Scope::whole();
     for (const std::string& path : paths) {
@@ -103,6 +105,7 @@ class Run {
       finding.path = path;
       result.findings.push_back(finding);
     }
+    for (const std::string& path : unverified) result.unverified.push_back({path, UnverifiedReason::io, 0, 0});
     tree_.scan_started();
     recorder_->record(tree_.full_scan_done(result, wall_clock(), boot_clock(), 1s));
   }
@@ -112,6 +115,15 @@ class Run {
     bool done = false;
     workers_.look([](const std::stop_token&) { return true; }, [&](bool) { done = true; });
     run_until([&] { return done; });
+  }
+
+  /// What was to happen in that time from before this call on has happened.
+  void pass(std::chrono::milliseconds time) {
+    bool done = false;
+    boost::asio::steady_timer timer(io_, time + 1ms);
+    timer.async_wait([&](boost::system::error_code) { done = true; });
+    run_until([&] { return done; });
+    settle();
   }
 
   template <class Condition>
@@ -244,8 +256,7 @@ TEST_CASE("nobody is warned of what a release that has just come may explain") {
   run.end_scan({"file", "same"});
   run.take(2, 1);
   // The time comes before the scan does.
-  const auto due = boot_clock() + 1s;
-  while (boot_clock() < due) run.settle();
+  run.pass(1s);
   CHECK_FALSE(log.has("warning"));
   run.scan({"same"});
   CHECK(log.has("info app: drift deployed: modified file"));
@@ -256,16 +267,21 @@ TEST_CASE("nobody is warned of what a release that has just come may explain") {
 TEST_CASE("a history that cannot be written is told once, and is right again when it can be") {
   TempTree home;
   Log log;
+  {
+    Run before(home, 1h);
+    before.take(1);
+    before.scan({"unseen"});
+  }
   Run run(home, 1h);
   run.take(1);
-  run.scan({"file", "same"});
+  run.scan({"file", "same"}, {"unseen"});
   {
     auto other = must(sqlite::Database::open(home.at("state/state.db"), sqlite::Access::write));
     must(other.execute("BEGIN EXCLUSIVE"));
-    run.scan({"same", "new"});
+    run.scan({"same", "new"}, {"unseen"});
     CHECK(run.tree().drift().open().contains("new"));
     run.run_until([&] { return log.has("error"); });
-    run.scan({"same", "new", "newer"});
+    run.scan({"same", "new", "newer"}, {"unseen"});
     CHECK(log.has("drift seen: modified newer"));
   }
   run.run_until([&] { return log.has("written again"); });
@@ -274,6 +290,6 @@ TEST_CASE("a history that cannot be written is told once, and is right again whe
   for (const DriftRecord& record : run.records()) {
     if (!record.ended_at) open.insert(record.path);
   }
-  CHECK(open == std::set<std::string>{"new", "newer", "same"});
-  CHECK(run.records().size() == 4);
+  CHECK(open == std::set<std::string>{"new", "newer", "same", "unseen"});
+  CHECK(run.records().size() == 5);
 }
