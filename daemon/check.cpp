@@ -101,16 +101,23 @@ struct Memory {
   std::optional<StateStore> store;
   std::optional<TreeRecord> record;
   std::string why_not;
+  std::optional<Error> broken;  ///< it is there, and yet nobody can rely on it
 };
 
 Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOptions& options) {
-  if (options.trust) return {{}, {}, "no configuration says where the daemon's state is"};
+  if (options.trust) return {{}, {}, "no configuration says where the daemon's state is", {}};
+  // To do without a state that is out of reach is one thing, to overlook one that is damaged another.
+  const auto without = [&](const Error& error) {
+    const bool is_there = StateStore::is_readable(config.state_directory);
+    return Memory{{}, {}, error.message, is_there ? std::optional(error) : std::nullopt};
+  };
   auto store = StateStore::open_for_reading(config.state_directory);
-  if (!store) return {{}, {}, store.error().message};
+  if (!store) return without(store.error());
   auto record = store->read(tree.name, tree.manifest_name);
-  if (!record) return {{}, {}, record.error().message};
+  if (!record) return without(record.error());
   const bool is_new = record->ratchet.vouched().empty();
-  return {std::move(*store), std::move(*record), is_new ? "the daemon has not accepted a release of it yet" : ""};
+  const char* why_not = is_new ? "the daemon has not accepted a release of it yet" : "";
+  return {std::move(*store), std::move(*record), why_not, {}};
 }
 
 /// The manifest on disk where it may be taken. Otherwise that is a problem, and the last good one, as far as it is
@@ -210,6 +217,7 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   }
   Memory memory = read_memory(config, tree, options);
   report.replay_unchecked = memory.why_not;
+  if (memory.broken) report.problems.push_back(problem("state", *memory.broken));
   if (memory.record) report.trust_reset = memory.record->last_reset;
   report.trusted_now = trusted_time(now, memory);
   report.clock_suspect = now < report.trusted_now;

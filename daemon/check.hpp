@@ -21,7 +21,7 @@ namespace driftd::daemon {
 
 /// What stood in the way of a judgement.
 struct Problem {
-  std::string what;    ///< manifest, scan, trust, path or strict
+  std::string what;    ///< manifest, scan, state, trust, path or strict
   std::string reason;  ///< as in the metric labels
   std::string message;
   std::string path = ".";  ///< that it concerns, as in Finding

@@ -56,10 +56,11 @@ void DriftRecorder::record(const scanner::DriftChanges& changes) {
     batch.opened.push_back({finding.path, finding.kind, finding.changes, first_seen});
   }
   log(changes, batch);
-  update_notices(changes);
-  tell_due(batch);
+  const auto now = boot_clock();
+  update_notices(changes, now);
+  tell_due(batch, now);
   write(std::move(batch));
-  await_due();
+  await_due(now);
 }
 
 void DriftRecorder::log(const scanner::DriftChanges& changes, const HistoryBatch& batch) const {
@@ -77,8 +78,7 @@ void DriftRecorder::log(const scanner::DriftChanges& changes, const HistoryBatch
   log_drift(name, spdlog::level::info, "deployed", deployed);
 }
 
-void DriftRecorder::update_notices(const scanner::DriftChanges& changes) {
-  const auto now = boot_clock();
+void DriftRecorder::update_notices(const scanner::DriftChanges& changes, PendingNotices::Time now) {
   for (const scanner::OpenDrift& ended : changes.resolved) notices_.ended(ended.finding.path);
   for (const Finding& finding : changes.opened) notices_.opened(finding.path, now);
   for (const Finding& finding : changes.recalled) {
@@ -88,9 +88,9 @@ void DriftRecorder::update_notices(const scanner::DriftChanges& changes) {
   }
 }
 
-void DriftRecorder::tell_due(HistoryBatch& batch) {
+void DriftRecorder::tell_due(HistoryBatch& batch, PendingNotices::Time now) {
   std::vector<const Finding*> due;
-  for (const std::string& path : notices_.due(boot_clock())) {
+  for (const std::string& path : notices_.due(now)) {
     const auto at = state_.drift().open().find(path);
     // What a new release may explain, or was in another root, has to be looked at first.
     if (at == state_.drift().open().end() || at->second.outdated) continue;
@@ -101,11 +101,11 @@ void DriftRecorder::tell_due(HistoryBatch& batch) {
   log_drift(state_.config().name, spdlog::level::warn, "opened", due);
 }
 
-void DriftRecorder::await_due() {
-  const auto now = boot_clock();
+void DriftRecorder::await_due(PendingNotices::Time now) {
   const auto next = notices_.next_after(now);
   if (!next) return;
-  due_timer_.expires_after(*next - now);
+  // What falls due while this runs is told at once.
+  due_timer_.expires_after(*next - boot_clock());
   due_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     if (const auto self = weak.lock(); self && !error && !self->stopped_) self->record({});
   });

@@ -36,6 +36,9 @@ std::optional<std::int64_t> optional_number(const sqlite::Statement& row, int co
   return row.is_null(column) ? std::nullopt : std::optional(row.number(column));
 }
 
+/// The end of the year 9999; no time of this program's is later.
+constexpr std::int64_t kLastTime = 253'402'300'799;
+
 }  // namespace
 
 Result<void> HistoryStore::write(const std::string& tree, const HistoryBatch& batch) {
@@ -134,9 +137,10 @@ Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
     scanner::OpenDrift open;
     open.finding.path = rows.text(0);
     const auto kind = to_kind(rows.text(1));
-    if (!kind) return kind.error();
-    open.finding.kind = *kind;
     open.first_seen = rows.number(2);
+    const bool is_sound = kind && !open.finding.path.empty() && open.first_seen >= 0 && open.first_seen <= kLastTime;
+    if (!is_sound) continue;  // nothing that this program wrote
+    open.finding.kind = *kind;
     if (!rows.is_null(3)) recalled.notified.insert(open.finding.path);
     recalled.open.emplace(open.finding.path, std::move(open));
   }

@@ -20,8 +20,19 @@ Error failure(const std::string& path, int code, std::string_view what) {
   return {is_damaged ? ErrorCode::format : ErrorCode::io, manifests::escape(path) + ": " + std::string(what)};
 }
 
+Error failure(const std::string& path, sqlite3* database, int code) {
+  // Nobody writes through a connection for reading, unless a journal has to be played back first.
+  if ((code & 0xff) == SQLITE_READONLY && ::sqlite3_db_readonly(database, "main") == 1) {
+    return {ErrorCode::io, manifests::escape(path) +
+                               ": the daemon was ended in the midst of a change; start it, and it will undo that"};
+  }
+  return failure(path, code, ::sqlite3_errstr(code));
+}
+
 Error failure(const std::string& path, sqlite3* database) {
-  return failure(path, ::sqlite3_errcode(database), ::sqlite3_errmsg(database));
+  const int code = ::sqlite3_errcode(database);
+  if ((code & 0xff) == SQLITE_READONLY) return failure(path, database, code);
+  return failure(path, code, ::sqlite3_errmsg(database));
 }
 
 }  // namespace
@@ -48,7 +59,7 @@ Statement& Statement::bind(Blob bytes) {
 }
 
 Result<bool> Statement::step() {
-  if (failure_ != 0) return failure(path_, failure_, ::sqlite3_errstr(failure_));
+  if (failure_ != 0) return failure(path_, database_, failure_);
   switch (::sqlite3_step(statement_.get())) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: return false;

@@ -170,6 +170,10 @@ StateStore StateStore::open(const std::string& directory) {
   return {directory, std::move(memory), Protection::lost, opened.error().message};
 }
 
+bool StateStore::is_readable(const std::string& directory) {
+  return ::access(database_path(directory).c_str(), R_OK) == 0;
+}
+
 Result<StateStore> StateStore::open_for_reading(const std::string& directory) {
   if (auto checked = check_directory(directory); !checked) return checked.error();
   auto database = Database::open(database_path(directory), Access::read);

@@ -59,6 +59,9 @@ class StateStore {
   /// remembered lasts as long as this object.
   static StateStore open(const std::string& directory);
 
+  /// There is a state, and who asks may read it.
+  static bool is_readable(const std::string& directory);
+
   /// For commands that change nothing, and work on a host where this fails.
   static manifests::Result<StateStore> open_for_reading(const std::string& directory);
 

@@ -319,8 +319,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   } else {
     state_.scan_failed(scanned.depth, scanned.result.error().message);
     spdlog::error("{}: {} scan failed: {}", name, is_full ? "full" : "quick", scanned.result.error().message);
-    full_scan_at_ =
-        Clock::now() + with_jitter(std::min<std::chrono::seconds>(state_.full_interval(), kRetryFailedScan));
+    full_scan_at_ = Clock::now() + with_jitter(std::min<std::chrono::seconds>(
+                                       {state_.full_interval(), state_.quick_interval(), kRetryFailedScan}));
     await_scan(full_scan_at_);
   }
   context_.publish();

@@ -12,6 +12,9 @@ namespace {
 /// On their way from the disk at once: enough to keep it busy, little enough to stay in memory until it is hashed.
 constexpr std::uint64_t kMostAsked = 16 * 1024 * 1024;
 
+/// Held open: neighbours by inode are mostly of one directory, or of a few that were written together.
+constexpr std::size_t kMostDirectories = 16;
+
 Observation directory_failure(int error) {
   // It was there when it was listed.
   const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
@@ -26,7 +29,12 @@ bool is_out_of_descriptors(const Observation& seen) {
 
 ColdReader::ColdReader(const manifests::Manifest& manifest, int root, Observer& observer, Judge& judge,
                        std::size_t window)
-    : manifest_(manifest), root_(root), observer_(observer), judge_(judge), window_(window) {}
+    : manifest_(manifest),
+      root_(root),
+      observer_(observer),
+      judge_(judge),
+      window_(window),
+      directories_(std::min(window, kMostDirectories)) {}
 
 void ColdReader::read(std::span<const ListedFile> files) {
   for (const ListedFile& file : files) begin(file.entry);

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <vector>
 
 #include "manifests/manifest.hpp"
 #include "manifests/unique_fd.hpp"
@@ -51,7 +51,7 @@ class ColdReader {
   const std::size_t window_;
   std::deque<Pending> pending_;
   std::uint64_t asked_ = 0;
-  std::array<CachedDirectory, 16> directories_;
+  std::vector<CachedDirectory> directories_;
 };
 
 }  // namespace driftd::scanner

@@ -62,6 +62,7 @@ DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::
     if (fresh) {
       (recalled ? changes.recalled : changes.opened).push_back(*finding);
     } else {
+      at->second.altered = at->second.altered || at->second.finding.actual != finding->actual;
       at->second.finding = *finding;
     }
   }

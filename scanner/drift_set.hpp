@@ -16,6 +16,7 @@ struct OpenDrift {
   Finding finding;
   std::int64_t first_seen = 0;  ///< seconds since 1970; survives a change of what is wrong with the path
   bool outdated = false;        ///< compared with another manifest than the one in force, and not looked at since
+  bool altered = false;         ///< what stands there has changed since it was first seen
 };
 
 /// What one scan changed.

@@ -3,6 +3,8 @@
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from support.marks import needs_root
 from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, USAGE, Result, driftd, environment
 from support.release import Keys
 from support.site import Site, Tree, write_files
+from support.waiting import wait_until
 
 pytestmark = needs_root
 
@@ -106,6 +109,49 @@ class TestReplay:
         with Daemon(site) as daemon:
             wait_for_problem(daemon.wait_ready(), "equivocation")
             assert daemon.metrics().verdict("app") == "drift"
+
+    def test_a_state_that_is_there_and_cannot_be_relied_on_is_not_overlooked(self, site: Site, at_v2: Tree) -> None:
+        state = site.directory / "state" / "state.db"
+        site.check().expect(CLEAN)
+        # Whoever writes is ended when pages are on the disk already: what was there before is in the journal alone.
+        ended_in_the_midst = (
+            "import os, sqlite3, sys\n"
+            "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+            "database.execute('PRAGMA cache_size = 1')\n"
+            "database.execute('BEGIN IMMEDIATE')\n"
+            "database.execute('CREATE TABLE more(text)')\n"
+            "for _ in range(200): database.execute('INSERT INTO more VALUES (?)', ('x' * 3000,))\n"
+            "os._exit(0)\n"
+        )
+        subprocess.run([sys.executable, "-c", ended_in_the_midst, state], check=True)
+        assert state.with_name("state.db-journal").exists()
+        before = state.read_bytes()
+        found = site.check().expect(COULD_NOT_JUDGE)
+        assert "ended in the midst of a change; start it" in found.err, str(found)
+        assert state.read_bytes() == before, "a check writes nothing"
+        with Daemon(site) as daemon:
+            daemon.wait_ready()
+            assert protection(daemon) == "ok"
+        site.check().expect(CLEAN)
+        state.write_bytes(b"garbage" * 1000)
+        assert "state.db: " in site.check().expect(COULD_NOT_JUDGE).err
+
+    def test_a_history_that_is_damaged_takes_no_trust_with_it(self, site: Site, at_v2: Tree) -> None:
+        state = site.directory / "state" / "state.db"
+        with closing(sqlite3.connect(state)) as database:
+            page_size = database.execute("PRAGMA page_size").fetchone()[0]
+            (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'drift'").fetchone()
+        with state.open("r+b") as file:
+            file.seek((page - 1) * page_size)
+            file.write(b"\xff" * page_size)
+        site.check().expect(CLEAN)
+        with Daemon(site) as daemon:
+            daemon.wait_ready()
+            assert protection(daemon) == "ok"
+            write_files(at_v2.root, {"app.py": "edited\n"})
+            daemon.wait_for_drift("app", {"modified": 1})
+            complaint = b"the history of drift cannot be kept"
+            wait_until(daemon.log, lambda log: complaint in log, "the history is missed")
 
     def test_what_cannot_be_checked_is_said(self, site: Site, at_v2: Tree) -> None:
         assert "replay not checked" not in site.check().expect(CLEAN).out

@@ -55,6 +55,12 @@ TEST_CASE("drift that a new release explains is deployed, and all else resolved"
   }
 }
 
+TEST_CASE("a deploy that writes over an edit explains its own content, and not the edit") {
+  OpenDrift edited = ended("changed");
+  edited.altered = true;
+  CHECK(ending_of(deploy(), {}, edited) == Ending::resolved);
+}
+
 TEST_CASE("what was put back to the release before is resolved, and yet to be deployed") {
   DriftSet drift;
   ScanResult result;

@@ -248,3 +248,24 @@ TEST_CASE("any sequence of scans leaves what a plain model of single paths leave
     }
   }
 }
+
+TEST_CASE("drift whose content changes stays the same drift, and is marked as altered") {
+  const auto with_size = [](std::uint64_t size) {
+    ScanResult result;
+    result.scope = Scope::whole();
+    Finding finding;
+    finding.path = "f";
+    finding.actual.size = size;
+    result.findings.push_back(finding);
+    return result;
+  };
+  DriftSet drift;
+  drift.apply(with_size(1), {}, 10);
+  drift.apply(with_size(1), {}, 11);
+  CHECK_FALSE(drift.open().at("f").altered);
+  drift.apply(with_size(2), {}, 12);
+  CHECK(drift.open().at("f").altered);
+  CHECK(drift.open().at("f").first_seen == 10);
+  drift.apply(with_size(2), {}, 13);
+  CHECK(drift.open().at("f").altered);
+}
