@@ -59,6 +59,7 @@ def shown_on_terminal(
     """The exit code, and every byte that the program wrote to its terminal. Ctrl-C is typed once a text has shown."""
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs tests in the background may have it ignored
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.execve(command[0], [os.fspath(word) for word in command], environment(TERM=term, **(env or {})))
     deadline = time.monotonic() + seconds
