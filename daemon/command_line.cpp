@@ -15,12 +15,16 @@
 namespace driftd::daemon {
 namespace {
 
-/// CLI11 misses a command before it looks at what stands in its place, and tells that like an option that is missing.
+/// CLI11 tells what is missing before it looks at what stands in its place, and a command like an option.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const auto unknown = app.remaining(true);
+  const auto misspelled =
+      std::find_if(unknown.begin(), unknown.end(), [](const auto& word) { return word.starts_with('-'); });
   const bool misses_command = std::string_view(error.what()) == "A subcommand is required";
   if (misses_command && !unknown.empty()) return "unknown command '" + manifests::escape(unknown.front()) + "'";
   if (misses_command) return "a command is missing";
+  const bool misses_option = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (misses_option && misspelled != unknown.end()) return "unknown option " + manifests::escape(*misspelled);
   return manifests::escape(error.what());
 }
 

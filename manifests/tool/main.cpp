@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -189,21 +190,29 @@ int fail(const Error& error) {
   return error.code == ErrorCode::usage ? kExitUsage : kExitUnknown;
 }
 
-/// `words` are what no option and no command took. Who quotes a variable wrongly puts a secret among them: `--key-env
-/// $KEY` gives as many as the key file has. So none is shown that is not an option's name.
-std::string unexpected(const std::vector<std::string>& words) {
+/// Nothing where all words are values.
+std::optional<std::string> unknown_option(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word.starts_with('-') && word != "--") return "unknown option " + word.substr(0, word.find('='));
   }
-  return std::to_string(words.size()) + " words more than the command takes (are the values quoted?)";
+  return std::nullopt;
 }
 
+/// Of what no option and no command took, only an option's name is shown: who quotes a variable wrongly puts a secret
+/// among the words, since `--key-env $KEY` gives as many as the key file has.
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto rest = app.remaining(true);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return unexpected(rest);
-  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || !app.get_subcommands().empty()) return error.what();
-  // CLI11 misses a command before it looks at what stands in its place.
-  return rest.empty() ? "a command is missing" : "unknown command '" + rest.front() + "'";
+  const bool has_extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const bool misses_something = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  // CLI11 tells what is missing before it looks at what stands in its place.
+  if (misses_something && app.get_subcommands().empty()) {
+    return rest.empty() ? "a command is missing" : "unknown command '" + rest.front() + "'";
+  }
+  if (has_extras || misses_something) {
+    if (auto unknown = unknown_option(rest)) return *unknown;
+  }
+  if (!has_extras) return error.what();
+  return std::to_string(rest.size()) + " words more than the command takes (are the values quoted?)";
 }
 
 /// A result that did not reach its reader whole must not pass for one.

@@ -366,6 +366,7 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "unknown flag": (["--check", "--frobnicate"], "--frobnicate"),
     "unknown command": (["chekc"], "chekc"),
     "unknown command of config": (["config", "shred"], "shred"),
+    "a misspelled option that is required": (["trust", "reset", "--tree", "x", "--raeson", "y"], "--raeson"),
     "nothing": ([], ""),
     "no value": (["--check", "--config"], "--config"),
     "--root alone": (["check", "--root", "/srv"], "--manifest"),
@@ -395,6 +396,7 @@ def test_a_path_outside_every_tree_is_wrong_usage(site: Site, app: Tree) -> None
 
 TOOL_USAGE = {
     "unknown command": (["frobnicate"], "frobnicate"),
+    "a misspelled option that is required": (["build", "--name", "a", "--realease", "v1", "/"], "--realease"),
     "no name": (["build", "--release", "v1", "--sequence", "1", "/"], "--name"),
     "a bad name": (["build", "--name", "a/b", "--release", "v1", "--sequence", "1", "/"], "a/b"),
     "a bad sequence": (["build", "--name", "a", "--release", "v1", "--sequence", "-1", "/"], "-1"),
