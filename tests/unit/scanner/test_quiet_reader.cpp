@@ -1,5 +1,6 @@
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -77,6 +78,37 @@ TEST_CASE("what was not in memory before a read is not there after it, and what 
     const std::uint64_t all = cached_bytes(tree.at("f"));
     (void)read_all(tree.at("f"), size);
     CHECK_MESSAGE(cached_bytes(tree.at("f")) == all, size);
+  }
+}
+
+TEST_CASE("many small files that were not in memory leave next to nothing there, asked for ahead or not") {
+  constexpr std::size_t kFiles = 500;
+  constexpr std::size_t kSize = 5000;
+  const TempTree tree;
+  tree.file("f", "x");
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  const auto name = [](std::size_t nth) { return "f" + std::to_string(nth); };
+  for (std::size_t nth = 0; nth < kFiles; ++nth) {
+    tree.file(name(nth), content_of(kSize));
+    REQUIRE(evict(tree.at(name(nth))));
+  }
+  for (const bool is_asked_for : {false, true}) {
+    CAPTURE(is_asked_for);
+    std::uint64_t left = 0;
+    for (std::size_t nth = 0; nth < kFiles; ++nth) {
+      const UniqueFd fd = open_file(tree.at(name(nth)));
+      std::vector<unsigned char> buffer(QuietReader::kChunk);
+      {
+        QuietReader reader(fd.get(), kSize);
+        // A page may have stayed after all, and is had at once then.
+        ssize_t got = is_asked_for ? std::max<ssize_t>(0, reader.read_if_cached(buffer.data(), buffer.size())) : 0;
+        if (got < static_cast<ssize_t>(kSize)) got += reader.read(buffer.data(), buffer.size());
+        CHECK(got == static_cast<ssize_t>(kSize));
+      }
+      left += cached_bytes(tree.at(name(nth)));
+      (void)evict(tree.at(name(nth)));
+    }
+    CHECK(left < kFiles * kSize / 10);
   }
 }
 
