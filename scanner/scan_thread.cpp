@@ -1,7 +1,6 @@
 #include "scanner/scan_thread.hpp"
 
 #include <linux/close_range.h>
-#include <linux/ioprio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +9,10 @@ namespace driftd::scanner {
 namespace {
 
 constexpr int kLowestNice = 19;
+/// ioprio_set(2), which has no wrapper; its header is not C++ in every version of Debian 12's kernel headers.
+constexpr int kIoprioWhoProcess = 1;
+constexpr int kIoprioClassIdle = 3;
+constexpr int kIoprioClassShift = 13;
 constexpr unsigned kFirstOwn = 3;  // after the standard ones
 
 // ThreadSanitizer believes that all threads share one table.
@@ -30,7 +33,7 @@ void leave_shared_descriptors(int root) {
 
 void enter_scan_thread(int root, Priority priority) {
   if (priority == Priority::background) {
-    ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+    ::syscall(SYS_ioprio_set, kIoprioWhoProcess, 0, kIoprioClassIdle << kIoprioClassShift);
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestNice);
   }
   leave_shared_descriptors(root);
