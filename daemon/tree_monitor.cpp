@@ -303,13 +303,14 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   if (scanned.result) {
     plan_ = scanned.plan;
     cache_ = scanned.cache;
-    const auto changes = is_full
-                             ? state_.full_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration)
-                             : state_.quick_scan_done(*scanned.result, wall_clock(), boot_clock(), scanned.duration);
+    const std::uint64_t entries = scanned.result->entries;
+    const auto changes =
+        is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
+                : state_.quick_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration);
     const auto& drift = state_.drift();
     spdlog::log(is_full ? spdlog::level::info : spdlog::level::debug,
                 "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
-                scanned.result->entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
+                entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
     recorder_->record(changes);
     end_deploy_if_done();
@@ -392,7 +393,7 @@ void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsi
   if (generation == generation_) {
     if (result) {
       const bool is_later = scan != 0 && scan == scan_;
-      recorder_->record(state_.rescan_done(*result, wall_clock(), is_later));
+      recorder_->record(state_.rescan_done(std::move(*result), wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

@@ -1,6 +1,7 @@
 #include "daemon/tree_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace driftd::daemon {
 namespace {
@@ -114,12 +115,12 @@ void TreeState::forget_scans() {
 
 void TreeState::scan_started() { newer_ = {}; }
 
-scanner::DriftChanges TreeState::apply(const scanner::ScanResult& result, const scanner::Scope& newer,
-                                       std::int64_t now) {
+scanner::DriftChanges TreeState::apply(scanner::ScanResult result, const scanner::Scope& newer, std::int64_t now) {
   counters_.hashed_bytes += result.hashed_bytes;
   counters_.hashed_files += result.hashed_files;
-  auto changes = drift_.apply(result, newer, now, pending_rule());
-  if (!result.findings.empty() || !result.pending.empty() || !changes.resolved.empty()) {
+  const bool is_all_clean = result.findings.empty() && result.pending.empty();
+  auto changes = drift_.apply(std::move(result), newer, now, pending_rule());
+  if (!is_all_clean || !changes.resolved.empty()) {
     exactly_.clear();
     ++drift_version_;
   }
@@ -145,7 +146,7 @@ void TreeState::count_totals() {
   for (const auto& [path, unverified] : drift_.unverified()) ++totals_.unverified[unverified.reason];
 }
 
-scanner::DriftChanges TreeState::full_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+scanner::DriftChanges TreeState::full_scan_done(scanner::ScanResult result, std::int64_t now, BootTime boot_now,
                                                 std::chrono::duration<double> duration) {
   complete_ = true;
   judged_by_ = standing_.manifest->identity();
@@ -154,18 +155,18 @@ scanner::DriftChanges TreeState::full_scan_done(const scanner::ScanResult& resul
   ++full_.done;
   full_.last_success = static_cast<double>(now);
   full_.last_duration = duration.count();
-  auto changes = apply(result, newer_, now);
+  auto changes = apply(std::move(result), newer_, now);
   newer_ = {};
   return changes;
 }
 
-scanner::DriftChanges TreeState::quick_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+scanner::DriftChanges TreeState::quick_scan_done(scanner::ScanResult result, std::int64_t now, BootTime boot_now,
                                                  std::chrono::duration<double> duration) {
   last_look_ = boot_now;
   ++quick_.done;
   quick_.last_success = static_cast<double>(now);
   quick_.last_duration = duration.count();
-  auto changes = apply(result, newer_, now);
+  auto changes = apply(std::move(result), newer_, now);
   newer_ = {};
   return changes;
 }
@@ -177,10 +178,9 @@ void TreeState::scan_failed(Depth depth, std::string message) {
   newer_ = {};
 }
 
-scanner::DriftChanges TreeState::rescan_done(const scanner::ScanResult& result, std::int64_t now,
-                                             bool started_during_scan) {
+scanner::DriftChanges TreeState::rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan) {
   if (started_during_scan) newer_.add_all(result.scope);
-  return apply(result, {}, now);
+  return apply(std::move(result), {}, now);
 }
 
 void TreeState::count_events(std::uint64_t events, bool overflow) {

@@ -67,15 +67,15 @@ class TreeState {
 
   /// A scan of the whole tree begins or ends. A failed one makes the tree unknown until a full one succeeds.
   void scan_started();
-  scanner::DriftChanges full_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+  scanner::DriftChanges full_scan_done(scanner::ScanResult result, std::int64_t now, BootTime boot_now,
                                        std::chrono::duration<double> duration);
-  scanner::DriftChanges quick_scan_done(const scanner::ScanResult& result, std::int64_t now, BootTime boot_now,
+  scanner::DriftChanges quick_scan_done(scanner::ScanResult result, std::int64_t now, BootTime boot_now,
                                         std::chrono::duration<double> duration);
   void scan_failed(Depth depth, std::string message);
 
   /// A rescan of some paths ended. `started_during_scan`: the scan of the whole tree that is running now was running
   /// when the rescan began, so that the rescan's view is the later one.
-  scanner::DriftChanges rescan_done(const scanner::ScanResult& result, std::int64_t now, bool started_during_scan);
+  scanner::DriftChanges rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan);
 
   void count_events(std::uint64_t events, bool overflow);
   void set_watching(bool events) { watching_events_ = events; }
@@ -95,7 +95,7 @@ class TreeState {
   void count_totals();
   void count(const scanner::DriftChanges& changes);
   [[nodiscard]] std::set<UnknownReason> unknown_reasons(BootTime boot_now) const;
-  scanner::DriftChanges apply(const scanner::ScanResult& result, const scanner::Scope& newer, std::int64_t now);
+  scanner::DriftChanges apply(scanner::ScanResult result, const scanner::Scope& newer, std::int64_t now);
 
   [[nodiscard]] scanner::Pending pending_rule() const;
   [[nodiscard]] bool is_excused() const { return pending_rule() == scanner::Pending::excused; }

@@ -1,7 +1,8 @@
 #include "scanner/drift_set.hpp"
 
 #include <algorithm>
-#include <set>
+#include <string_view>
+#include <utility>
 
 namespace driftd::scanner {
 namespace {
@@ -29,22 +30,52 @@ Scope paths_of(const std::vector<Unverified>& unverified) {
   return scope;
 }
 
+/// In order, to be searched. They are good as long as the findings are not moved.
+std::vector<std::string_view> paths_found(const ScanResult& result, Pending pending) {
+  std::vector<std::string_view> paths;
+  paths.reserve(result.findings.size());
+  for (const Finding& finding : result.findings) paths.emplace_back(finding.path);
+  if (pending == Pending::drift) {
+    for (const Finding& finding : result.pending) paths.emplace_back(finding.path);
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+/// What `seen` says of `scope` takes the place of what was known of it.
+template <class Item>
+void replace(std::map<std::string, Item>& known, const Scope& scope, const Scope& newer, std::vector<Item> seen) {
+  for_each_in(known, scope, [&](auto at) { return newer.covers(at->first) ? std::next(at) : known.erase(at); });
+  for (Item& one : seen) {
+    if (!newer.covers(one.path)) known.insert_or_assign(one.path, std::move(one));
+  }
+}
+
 }  // namespace
 
-DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::int64_t now, Pending pending) {
-  std::vector<const Finding*> found;
-  for (const Finding& finding : result.findings) found.push_back(&finding);
-  if (pending == Pending::drift) {
-    for (const Finding& finding : result.pending) found.push_back(&finding);
-  }
+DriftChanges DriftSet::apply(ScanResult result, const Scope& newer, std::int64_t now, Pending pending) {
   DriftChanges changes;
-  std::set<std::string_view> found_paths;
-  for (const Finding* finding : found) found_paths.insert(finding->path);
+  end_unless_found(result, newer, pending, changes);
+  for (Finding& finding : result.findings) {
+    if (!newer.covers(finding.path)) take(std::move(finding), now, changes);
+  }
+  if (pending == Pending::drift) {
+    for (const Finding& finding : result.pending) {
+      if (!newer.covers(finding.path)) take(finding, now, changes);
+    }
+  }
+  replace(unverified_, result.scope, newer, std::move(result.unverified));
+  replace(pending_, result.scope, newer, std::move(result.pending));
+  return changes;
+}
+
+void DriftSet::end_unless_found(const ScanResult& result, const Scope& newer, Pending pending, DriftChanges& changes) {
+  const auto found = paths_found(result, pending);
   const Scope not_seen = paths_of(result.unverified);
-  const auto end_unless_found = [&](auto& known) {
+  const auto end_in = [&](auto& known) {
     for_each_in(known, result.scope, [&](auto at) {
       if (newer.covers(at->first)) return std::next(at);
-      if (found_paths.contains(at->first) || not_seen.covers(at->first)) {
+      if (std::binary_search(found.begin(), found.end(), at->first) || not_seen.covers(at->first)) {
         at->second.outdated = false;
         return std::next(at);
       }
@@ -52,30 +83,21 @@ DriftChanges DriftSet::apply(const ScanResult& result, const Scope& newer, std::
       return known.erase(at);
     });
   };
-  end_unless_found(open_);
-  end_unless_found(recalled_);
-  for (const Finding* finding : found) {
-    if (newer.covers(finding->path)) continue;
-    const auto recalled = recalled_.extract(finding->path);
-    const std::int64_t first_seen = recalled ? recalled.mapped().first_seen : now;
-    const auto [at, fresh] = open_.try_emplace(finding->path, OpenDrift{*finding, first_seen});
-    if (fresh) {
-      (recalled ? changes.recalled : changes.opened).push_back(*finding);
-    } else {
-      at->second.altered = at->second.altered || at->second.finding.actual != finding->actual;
-      at->second.finding = *finding;
-    }
+  end_in(open_);
+  end_in(recalled_);
+}
+
+void DriftSet::take(Finding finding, std::int64_t now, DriftChanges& changes) {
+  const auto recalled = recalled_.extract(finding.path);
+  const auto [at, fresh] = open_.try_emplace(finding.path);
+  OpenDrift& open = at->second;
+  if (fresh) {
+    open.first_seen = recalled ? recalled.mapped().first_seen : now;
+    (recalled ? changes.recalled : changes.opened).push_back(finding);
+  } else {
+    open.altered = open.altered || open.finding.actual != finding.actual;
   }
-  const auto replace = [&](auto& known, const auto& seen) {
-    for_each_in(known, result.scope,
-                [&](auto at) { return newer.covers(at->first) ? std::next(at) : known.erase(at); });
-    for (const auto& one : seen) {
-      if (!newer.covers(one.path)) known.insert_or_assign(one.path, one);
-    }
-  };
-  replace(unverified_, result.unverified);
-  replace(pending_, result.pending);
-  return changes;
+  open.finding = std::move(finding);
 }
 
 DriftChanges DriftSet::end_excuse(std::int64_t now) {

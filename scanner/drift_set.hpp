@@ -35,8 +35,7 @@ class DriftSet {
   /// Takes over what `result` says about its scope, and nothing beyond. Paths in `newer` were looked at by a later
   /// scan already, which stays in force. A path that could not be verified keeps the drift it had: not seeing a
   /// difference is no proof that it is gone.
-  DriftChanges apply(const ScanResult& result, const Scope& newer, std::int64_t now,
-                     Pending pending = Pending::excused);
+  DriftChanges apply(ScanResult result, const Scope& newer, std::int64_t now, Pending pending = Pending::excused);
 
   /// The time that a deploy had is over: what is pending is drift from now on.
   DriftChanges end_excuse(std::int64_t now);
@@ -61,6 +60,9 @@ class DriftSet {
   [[nodiscard]] std::string rescan_path(const std::string& path) const;
 
  private:
+  void end_unless_found(const ScanResult& result, const Scope& newer, Pending pending, DriftChanges& changes);
+  void take(Finding finding, std::int64_t now, DriftChanges& changes);
+
   std::map<std::string, OpenDrift> open_;
   std::map<std::string, OpenDrift> recalled_;
   std::map<std::string, Finding> pending_;
