@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <ranges>
 #include <thread>
 
 #include "scanner/deploy.hpp"
@@ -42,8 +43,10 @@ void run_all(SharedScan& shared, Workers& workers, void (ScanWorker::*part)()) {
   }
 }
 
+/// In any order. The longer one grows and the other is given up, for there may be very many.
 template <class Item>
-void append(std::vector<Item>& all, std::vector<Item>& part) {
+void append(std::vector<Item>& all, std::vector<Item> part) {
+  if (all.size() < part.size()) all.swap(part);
   all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
 }
 
@@ -53,8 +56,8 @@ ScanResult gather(Workers& workers) {
   for (const auto& worker : workers) {
     ScanResult part = worker->take_result();
     all.scope.add_all(part.scope);
-    append(all.findings, part.findings);
-    append(all.unverified, part.unverified);
+    append(all.findings, std::move(part.findings));
+    append(all.unverified, std::move(part.unverified));
     all.entries += part.entries;
     all.unchecked += part.unchecked;
     all.hashed_files += part.hashed_files;
@@ -117,11 +120,21 @@ Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOpti
 
 Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPlan& plan, const Scope& differing,
                         const ScanOptions& options, const std::stop_token& stop) {
+  const auto agrees = [&](const Scope& part) -> Result<bool> {
+    const auto result = scan_against(release.manifest(), plan, part, options, stop);
+    if (!result) return result.error();
+    return result->findings.empty() && result->unverified.empty();
+  };
+  // A tree that is no release at all may differ at very many paths, of which a few tell.
+  constexpr std::size_t kEnoughToTell = 20;
+  if (differing.paths().size() > kEnoughToTell) {
+    Scope some;
+    for (const auto& path : differing.paths() | std::views::take(kEnoughToTell)) some.add(path);
+    if (auto first = agrees(some); !first || !*first) return first;
+  }
   Scope scope = differing_paths(plan.manifest->manifest(), release.manifest());
   scope.add_all(differing);
-  const auto result = scan_against(release.manifest(), plan, scope, options, stop);
-  if (!result) return result.error();
-  return result->findings.empty() && result->unverified.empty();
+  return agrees(scope);
 }
 
 }  // namespace driftd::scanner

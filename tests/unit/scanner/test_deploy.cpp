@@ -278,6 +278,31 @@ TEST_CASE("whether a tree is another release as a whole") {
   CHECK_FALSE(look());
 }
 
+TEST_CASE("of very many differences each one counts") {
+  Model before;
+  Model after;
+  Scope differing;
+  for (int i = 100; i < 160; ++i) {
+    const std::string path = "f" + std::to_string(i);
+    before[path] = "old";
+    after[path] = "new";
+    differing.add(*RelPath::parse(path));
+  }
+  TempTree tree;
+  put_all(tree, before);
+  ScanPlan plan;
+  plan.root = tree.path();
+  plan.manifest = release_of(after, 2);
+  const auto older = release_of(before, 1);
+  CHECK(must(is_exactly(*older, plan, differing, {}, {})));
+  for (const char* path : {"f100", "f130", "f159"}) {
+    CAPTURE(path);
+    tree.file(path, "odd");
+    CHECK_FALSE(must(is_exactly(*older, plan, differing, {}, {})));
+    tree.file(path, "old");
+  }
+}
+
 namespace {
 
 Model random_model(Random& random, const std::string& directory = "", int depth = 0) {
