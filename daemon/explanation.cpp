@@ -164,16 +164,16 @@ std::string release_rows(const TreeReport& tree, std::int64_t now, Colour colour
 }
 
 /// Why there is drift in what the release does not even record.
-std::string unrecorded_text(const Finding& finding) {
+std::string unrecorded_text(const Finding& finding, const Facts& expected) {
   if (finding.kind == DriftKind::added) return {};
   std::string text;
-  if (finding.changes.has(scanner::Change::mode) && !finding.expected.mode) {
+  if (finding.changes.has(scanner::Change::mode) && !expected.mode) {
     text +=
         "; no mode is recorded, but nothing may be setuid, setgid or world-writable, or change whether it is "
         "executable";
   }
-  const bool gained_rights = (finding.changes.has(scanner::Change::capability) && !finding.expected.capability) ||
-                             (finding.changes.has(scanner::Change::acl) && !finding.expected.acl);
+  const bool gained_rights = (finding.changes.has(scanner::Change::capability) && !expected.capability) ||
+                             (finding.changes.has(scanner::Change::acl) && !expected.acl);
   if (gained_rights) text += "; what is not recorded of capabilities and ACLs may not be there";
   return text;
 }
@@ -181,12 +181,14 @@ std::string unrecorded_text(const Finding& finding) {
 std::string comparison_rows(const Finding& finding) {
   const bool is_added = finding.kind == DriftKind::added;
   const bool is_missing = finding.kind == DriftKind::missing;
-  std::string actual = is_missing ? "nothing" : facts_text(finding.actual);
-  const bool is_unread = finding.changes.has(scanner::Change::size) && !finding.actual.blake3 && !finding.actual.sha256;
-  if (is_unread) actual += ", content not read: its size is wrong already";
-  std::string text = row("expected", is_added ? "nothing" : facts_text(finding.expected)) + row("actual", actual);
+  const Facts expected = finding.expected.unpack();
+  const Facts actual = finding.actual.unpack();
+  std::string actual_text = is_missing ? "nothing" : facts_text(actual);
+  const bool is_unread = finding.changes.has(scanner::Change::size) && !actual.blake3 && !actual.sha256;
+  if (is_unread) actual_text += ", content not read: its size is wrong already";
+  std::string text = row("expected", is_added ? "nothing" : facts_text(expected)) + row("actual", actual_text);
   if (finding.changed_at) text += row("changed", manifests::format_utc(*finding.changed_at));
-  if (!finding.changes.empty()) text += row("differs", describe(finding) + unrecorded_text(finding));
+  if (!finding.changes.empty()) text += row("differs", describe(finding) + unrecorded_text(finding, expected));
   if (finding.below > 0) text += row("below", count(finding.below, "path", "paths"));
   for (const std::string& below : finding.first_below) text += row("", "  " + escape(below));
   if (finding.below > finding.first_below.size() && !finding.first_below.empty()) {

@@ -69,8 +69,10 @@ json::object finding_object(const Finding& finding) {
   object["changes"] = std::move(changes);
   const bool is_missing = finding.kind == scanner::DriftKind::missing;
   const bool is_added = finding.kind == scanner::DriftKind::added;
-  object["expected"] = is_added ? json::value(nullptr) : facts_object(finding.expected, finding.actual);
-  object["actual"] = is_missing ? json::value(nullptr) : facts_object(finding.actual, finding.expected);
+  const Facts expected = finding.expected.unpack();
+  const Facts actual = finding.actual.unpack();
+  object["expected"] = is_added ? json::value(nullptr) : facts_object(expected, actual);
+  object["actual"] = is_missing ? json::value(nullptr) : facts_object(actual, expected);
   if (finding.changed_at) object["changed_at"] = manifests::format_utc(*finding.changed_at);
   if (finding.below > 0) object["below"] = finding.below;
   return object;

@@ -14,37 +14,34 @@ namespace {
 using manifests::escape;
 using scanner::Change;
 using scanner::DriftKind;
+using scanner::Facts;
 using scanner::Finding;
 
 constexpr std::size_t kShortKeyId = 8;
 
-std::string mode_change(const Finding& finding) {
-  const std::uint32_t actual = finding.actual.mode.value_or(0);
-  if (finding.expected.mode) return fmt::format("mode {:04o} -> {:04o}", *finding.expected.mode, actual);
+std::string mode_change(const Facts& expected, const Facts& actual) {
+  const std::uint32_t mode = actual.mode.value_or(0);
+  if (expected.mode) return fmt::format("mode {:04o} -> {:04o}", *expected.mode, mode);
   std::vector<std::string> wrong;
-  if ((actual & 04000U) != 0) wrong.emplace_back("setuid");
-  if ((actual & 02000U) != 0) wrong.emplace_back("setgid");
-  if ((actual & 0002U) != 0) wrong.emplace_back("world-writable");
-  if (finding.expected.executable && finding.actual.executable &&
-      *finding.expected.executable != *finding.actual.executable) {
-    wrong.emplace_back(*finding.actual.executable ? "executable" : "not executable");
+  if ((mode & 04000U) != 0) wrong.emplace_back("setuid");
+  if ((mode & 02000U) != 0) wrong.emplace_back("setgid");
+  if ((mode & 0002U) != 0) wrong.emplace_back("world-writable");
+  if (expected.executable && actual.executable && *expected.executable != *actual.executable) {
+    wrong.emplace_back(*actual.executable ? "executable" : "not executable");
   }
-  return fmt::format("mode {:04o}: {}", actual, fmt::join(wrong, ", "));
+  return fmt::format("mode {:04o}: {}", mode, fmt::join(wrong, ", "));
 }
 
-std::string describe_change(Change change, const Finding& finding) {
-  const auto& expected = finding.expected;
-  const auto& actual = finding.actual;
+std::string describe_change(Change change, DriftKind kind, const Facts& expected, const Facts& actual) {
   const auto text = [](const auto& value) { return value ? escape(*value) : std::string("none"); };
   switch (change) {
     case Change::type:
-      return finding.kind == DriftKind::added
-                 ? "a " + std::string(to_string(*actual.type))
-                 : fmt::format("{} -> {}", to_string(*expected.type), to_string(*actual.type));
+      return kind == DriftKind::added ? "a " + std::string(to_string(*actual.type))
+                                      : fmt::format("{} -> {}", to_string(*expected.type), to_string(*actual.type));
     case Change::content: return "content";
     case Change::size: return fmt::format("size {} -> {}", expected.size.value_or(0), actual.size.value_or(0));
     case Change::target: return fmt::format("{} -> {}", text(expected.target), text(actual.target));
-    case Change::mode: return mode_change(finding);
+    case Change::mode: return mode_change(expected, actual);
     case Change::owner: return fmt::format("owner {} -> {}", text(expected.owner), text(actual.owner));
     case Change::group: return fmt::format("group {} -> {}", text(expected.group), text(actual.group));
     case Change::capability: return actual.capability ? "capability set" : "capability gone";
@@ -101,10 +98,12 @@ std::string expiry(const TreeReport& tree, std::int64_t now, Colour colour) {
 
 std::string describe(const Finding& finding) {
   std::vector<std::string> parts;
+  const Facts expected = finding.expected.unpack();
+  const Facts actual = finding.actual.unpack();
   // Numbers tell more than the bare fact that the content differs, so they come first.
   for (const Change change : {Change::type, Change::size, Change::content, Change::target, Change::mode, Change::owner,
                               Change::group, Change::capability, Change::acl, Change::release}) {
-    if (finding.changes.has(change)) parts.push_back(describe_change(change, finding));
+    if (finding.changes.has(change)) parts.push_back(describe_change(change, finding.kind, expected, actual));
   }
   if (finding.below > 0) parts.push_back("with " + count(finding.below, "path", "paths") + " below");
   return fmt::format("{}", fmt::join(parts, ", "));

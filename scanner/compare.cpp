@@ -73,6 +73,12 @@ Facts observed_facts(const Observed& observed) {
   return facts;
 }
 
+Facts facts_of_release(const std::string& release) {
+  Facts facts;
+  facts.release = release;
+  return facts;
+}
+
 /// The actual side: owners by name where the manifest names them.
 Facts actual_facts(const Manifest& manifest, EntryIndex entry, const Observed& observed, const Accounts& accounts) {
   Facts facts = observed_facts(observed);
@@ -175,8 +181,8 @@ Finding other_release(const std::string& expected, const std::string& actual) {
   finding.path = ".";
   finding.kind = DriftKind::modified;
   finding.changes.add(Change::release);
-  finding.expected.release = expected;
-  finding.actual.release = actual;
+  finding.expected = facts_of_release(expected);
+  finding.actual = facts_of_release(actual);
   return finding;
 }
 

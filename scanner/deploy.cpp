@@ -156,11 +156,12 @@ class Divider {
   /// that has had its time.
   bool is_in_transit(const Finding& finding) const {
     constexpr std::uint32_t kPrivilege = 06000;
-    const Facts& actual = finding.actual;
+    if (finding.kind != DriftKind::added) return false;
+    const Facts actual = finding.actual.unpack();
     const bool is_link = actual.type == FileType::symlink;
     const bool is_harmless = is_link || (actual.type == FileType::file && !actual.capability &&
                                          (actual.mode.value_or(kPrivilege) & kPrivilege) == 0);
-    if (finding.kind != DriftKind::added || !is_harmless) return false;
+    if (!is_harmless) return false;
     const auto wanted = is_link ? manifests::EntryType::symlink : manifests::EntryType::file;
     const auto destinations = destinations_of(finding.path);
     return std::any_of(destinations.begin(), destinations.end(), [&](const std::string& path) {

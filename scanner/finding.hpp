@@ -7,8 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "manifests/digest.hpp"
-#include "scanner/observed.hpp"
+#include "scanner/facts.hpp"
 
 namespace driftd::scanner {
 
@@ -38,32 +37,13 @@ class Changes {
   unsigned bits_ = 0;
 };
 
-/// One side of a comparison: the facts that are stated or were seen. Owner and group are names where the manifest
-/// names them, else numbers.
-struct Facts {
-  std::optional<FileType> type;
-  std::optional<std::uint64_t> size;
-  std::optional<manifests::Digest> blake3;
-  std::optional<manifests::Digest> sha256;
-  std::optional<std::uint32_t> mode;
-  std::optional<bool> executable;
-  std::optional<std::string> owner;
-  std::optional<std::string> group;
-  std::optional<std::string> target;
-  std::optional<std::string> capability;
-  std::optional<manifests::Digest> acl;
-  std::optional<std::string> release;  ///< of a tree that is another release as a whole
-
-  friend bool operator==(const Facts&, const Facts&) = default;
-};
-
 /// A path at which host and manifest differ. A missing or added directory is one finding.
 struct Finding {
   std::string path;  ///< raw bytes below the root, `.` for the root itself
   DriftKind kind = DriftKind::modified;
   Changes changes;
-  Facts expected;
-  Facts actual;
+  PackedFacts expected;
+  PackedFacts actual;
   std::optional<std::int64_t> changed_at;  ///< ctime of what stands there, where something does
   std::uint64_t below = 0;                 ///< paths below a directory that is missing, added or of the wrong type
   std::vector<std::string> first_below;    ///< the first of them in byte order, at most kFirstBelow

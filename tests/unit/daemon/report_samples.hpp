@@ -10,6 +10,7 @@
 
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
+#include "tests/unit/support/edit_facts.hpp"
 #include "tests/unit/support/golden.hpp"
 #include "tests/unit/support/make_release.hpp"
 
@@ -33,9 +34,9 @@ inline Finding finding(const std::string& path, DriftKind kind, std::vector<Chan
   made.path = path;
   made.kind = kind;
   for (const Change change : changes) made.changes.add(change);
-  if (kind != DriftKind::added) made.expected.type = FileType::file;
+  if (kind != DriftKind::added) edit(made.expected)->type = FileType::file;
   if (kind != DriftKind::missing) {
-    made.actual.type = FileType::file;
+    edit(made.actual)->type = FileType::file;
     made.changed_at = kNow - 200;
   }
   return made;
@@ -62,42 +63,42 @@ inline CheckReport report_of(std::vector<TreeReport> trees) { return {"web-3", "
 inline CheckReport sample() {
   std::vector<Finding> findings;
   Finding content = finding("config/settings.py", DriftKind::modified, {Change::content, Change::size});
-  content.expected.size = 812;
-  content.expected.blake3 = blake3_of("expected");
-  content.actual.size = 816;
+  edit(content.expected)->size = 812;
+  edit(content.expected)->blake3 = blake3_of("expected");
+  edit(content.actual)->size = 816;
   findings.push_back(content);
   Finding by_sha256 = finding("config/sha256-only", DriftKind::modified, {Change::content});
-  by_sha256.expected.size = by_sha256.actual.size = 8;
-  by_sha256.expected.sha256 = sha256_of("expected");
-  by_sha256.actual.sha256 = sha256_of("actual..");
+  edit(by_sha256.expected)->size = edit(by_sha256.actual)->size = 8;
+  edit(by_sha256.expected)->sha256 = sha256_of("expected");
+  edit(by_sha256.actual)->sha256 = sha256_of("actual..");
   findings.push_back(by_sha256);
   Finding mode = finding("bin/run", DriftKind::metadata, {Change::mode, Change::owner, Change::group});
-  mode.expected.mode = 0755;
-  mode.actual.mode = 04777;
-  mode.expected.owner = "root";
-  mode.actual.owner = "web";
-  mode.expected.group = "0";
-  mode.actual.group = "33";
+  edit(mode.expected)->mode = 0755;
+  edit(mode.actual)->mode = 04777;
+  edit(mode.expected)->owner = "root";
+  edit(mode.actual)->owner = "web";
+  edit(mode.expected)->group = "0";
+  edit(mode.actual)->group = "33";
   findings.push_back(mode);
   Finding bits = finding("bin/walk", DriftKind::metadata, {Change::mode, Change::capability, Change::acl});
-  bits.expected.executable = true;
-  bits.actual.executable = false;
-  bits.actual.mode = 06646;
-  bits.actual.capability = std::string("\1\0\0\2", 4);
-  bits.expected.acl = blake3_of("acl");
+  edit(bits.expected)->executable = true;
+  edit(bits.actual)->executable = false;
+  edit(bits.actual)->mode = 06646;
+  edit(bits.actual)->capability = std::string("\1\0\0\2", 4);
+  edit(bits.expected)->acl = blake3_of("acl");
   findings.push_back(bits);
   Finding target = finding("current", DriftKind::target, {Change::target});
-  target.expected.type = target.actual.type = FileType::symlink;
-  target.expected.target = "releases/103";
-  target.actual.target = kHostile;
+  edit(target.expected)->type = edit(target.actual)->type = FileType::symlink;
+  edit(target.expected)->target = "releases/103";
+  edit(target.actual)->target = kHostile;
   findings.push_back(target);
   Finding type = finding("data", DriftKind::type, {Change::type});
-  type.expected.type = FileType::directory;
-  type.actual.type = FileType::fifo;
+  edit(type.expected)->type = FileType::directory;
+  edit(type.actual)->type = FileType::fifo;
   type.below = 3;
   findings.push_back(type);
   Finding gone = finding("gone", DriftKind::missing);
-  gone.expected.type = FileType::directory;
+  edit(gone.expected)->type = FileType::directory;
   gone.below = 12;
   for (int i = 10; i < 20; ++i) gone.first_below.push_back("gone/" + std::to_string(i) + "\n");
   findings.push_back(gone);

@@ -9,6 +9,7 @@
 #include "scanner/compare.hpp"
 #include "tests/unit/daemon/report_samples.hpp"
 #include "tests/unit/scanner/scan_site.hpp"
+#include "tests/unit/support/edit_facts.hpp"
 
 using namespace driftd::daemon;
 using namespace driftd::scanner;
@@ -72,8 +73,8 @@ struct ExplainedSite : ScanSite {
     report.scan = must(scan(*plan, report.asked, {}, {}));
     for (Finding& finding : report.scan->findings) {
       if (finding.changed_at) finding.changed_at = kNow - 200;
-      if (finding.actual.owner) finding.actual.owner = "1000";
-      if (finding.actual.group) finding.actual.group = "100";
+      if (finding.actual.unpack().owner) edit(finding.actual)->owner = "1000";
+      if (finding.actual.unpack().group) edit(finding.actual)->group = "100";
     }
     return report;
   }

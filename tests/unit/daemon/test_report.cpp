@@ -10,6 +10,7 @@
 #include "manifests/escape.hpp"
 #include "scanner/compare.hpp"
 #include "tests/unit/daemon/report_samples.hpp"
+#include "tests/unit/support/edit_facts.hpp"
 
 using namespace driftd::daemon;
 using namespace driftd::scanner;
@@ -136,16 +137,16 @@ TEST_CASE("what could not be verified makes a tree unknown, and there may be muc
 
 TEST_CASE("what differs, expected before actual") {
   Finding made = finding("p", DriftKind::metadata, {Change::mode});
-  made.expected.executable = made.actual.executable = false;
+  edit(made.expected)->executable = edit(made.actual)->executable = false;
   for (const auto& [mode, text] : {std::pair(04644U, "mode 4644: setuid"),
                                    {02644U, "mode 2644: setgid"},
                                    {0646U, "mode 0646: world-writable"},
                                    {06646U, "mode 6646: setuid, setgid, world-writable"}}) {
-    made.actual.mode = mode;
+    edit(made.actual)->mode = mode;
     CHECK(describe(made) == text);
   }
-  made.actual.mode = 0755;
-  made.actual.executable = true;
+  edit(made.actual)->mode = 0755;
+  edit(made.actual)->executable = true;
   CHECK(describe(made) == "mode 0755: executable");
   CHECK(describe(finding("p", DriftKind::added)).empty());
   made = finding("p", DriftKind::added);
@@ -161,9 +162,9 @@ TEST_CASE("a name that ends in spaces is not taken for another") {
 
 TEST_CASE("reports are UTF-8 whatever the names of accounts are") {
   Finding made = finding("p", DriftKind::metadata, {Change::owner});
-  made.expected.owner = "root";
-  made.actual.owner = "caf\xe9";
-  made.actual.group = "\x1b[2J";
+  edit(made.expected)->owner = "root";
+  edit(made.actual)->owner = "caf\xe9";
+  edit(made.actual)->group = "\x1b[2J";
   check_harmless(json_report(report_of({tree_of({made})})));
   check_harmless(human_report(report_of({tree_of({made})}), Colour::none));
 }

@@ -196,7 +196,7 @@ TEST_CASE("where owner-execute is not checked, what grants too much still is") {
     const auto finding = judge(any, seen_with(seen_file(), [&](Observed& seen) { seen.mode = mode; }));
     CHECK(verdict(finding) == "metadata: mode");
     // Neither side says `executable`, so that no report calls it the difference.
-    CHECK((finding && !finding->expected.executable && !finding->actual.executable));
+    CHECK((finding && !finding->expected.unpack().executable && !finding->actual.unpack().executable));
   }
 }
 
@@ -284,21 +284,21 @@ TEST_CASE("a finding tells both sides") {
   REQUIRE(finding);
   CHECK(finding->path.empty());
   CHECK(finding->changed_at == 1'763'719'300);
-  CHECK(finding->expected.type == FileType::file);
-  CHECK(finding->expected.size == 5);
-  CHECK(finding->expected.blake3 == blake3_of("hello"));
-  CHECK(finding->expected.sha256 == sha256_of("hello"));
-  CHECK(finding->expected.executable == true);
-  CHECK_FALSE(finding->expected.mode);
-  CHECK(finding->expected.owner == "web");
-  CHECK_FALSE(finding->expected.group);
-  CHECK(finding->actual.blake3 == blake3_of("hellO"));
-  CHECK_FALSE(finding->actual.sha256);
-  CHECK(finding->actual.mode == 0644);
-  CHECK(finding->actual.executable == false);
-  CHECK(finding->actual.owner == "root");  // by name, since the manifest names it
-  CHECK(finding->actual.group == "33");
-  CHECK_FALSE(finding->actual.target);
+  CHECK(finding->expected.unpack().type == FileType::file);
+  CHECK(finding->expected.unpack().size == 5);
+  CHECK(finding->expected.unpack().blake3 == blake3_of("hello"));
+  CHECK(finding->expected.unpack().sha256 == sha256_of("hello"));
+  CHECK(finding->expected.unpack().executable == true);
+  CHECK_FALSE(finding->expected.unpack().mode);
+  CHECK(finding->expected.unpack().owner == "web");
+  CHECK_FALSE(finding->expected.unpack().group);
+  CHECK(finding->actual.unpack().blake3 == blake3_of("hellO"));
+  CHECK_FALSE(finding->actual.unpack().sha256);
+  CHECK(finding->actual.unpack().mode == 0644);
+  CHECK(finding->actual.unpack().executable == false);
+  CHECK(finding->actual.unpack().owner == "root");  // by name, since the manifest names it
+  CHECK(finding->actual.unpack().group == "33");
+  CHECK_FALSE(finding->actual.unpack().target);
 }
 
 TEST_CASE("on a mutable path anything may be but a way to more privilege") {
@@ -332,10 +332,10 @@ TEST_CASE("what is added shows what it is") {
   CHECK(finding.kind == DriftKind::added);
   CHECK(finding.changes.empty());
   CHECK(finding.expected == Facts{});
-  CHECK(finding.actual.type == FileType::symlink);
-  CHECK(finding.actual.target == "elsewhere");
-  CHECK_FALSE(finding.actual.mode);
-  CHECK_FALSE(finding.actual.size);
+  CHECK(finding.actual.unpack().type == FileType::symlink);
+  CHECK(finding.actual.unpack().target == "elsewhere");
+  CHECK_FALSE(finding.actual.unpack().mode);
+  CHECK_FALSE(finding.actual.unpack().size);
 }
 
 TEST_CASE("what is missing counts what was below it, and names the first") {
@@ -344,7 +344,7 @@ TEST_CASE("what is missing counts what was below it, and names the first") {
   const Manifest manifest = driftd::test::build_manifest(entries);
   const Finding finding = missing(manifest, *manifest.find("d"));
   CHECK(finding.kind == DriftKind::missing);
-  CHECK(finding.expected.type == FileType::directory);
+  CHECK(finding.expected.unpack().type == FileType::directory);
   CHECK(finding.actual == Facts{});
   CHECK_FALSE(finding.changed_at);
   CHECK(finding.below == 15);

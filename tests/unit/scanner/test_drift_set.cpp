@@ -8,9 +8,11 @@
 #include <doctest/doctest.h>
 
 #include "scanner/drift_set.hpp"
+#include "tests/unit/support/edit_facts.hpp"
 
 using namespace driftd::scanner;
 using driftd::manifests::RelPath;
+using driftd::test::edit;
 
 namespace {
 
@@ -255,7 +257,7 @@ TEST_CASE("drift whose content changes stays the same drift, and is marked as al
     result.scope = Scope::whole();
     Finding finding;
     finding.path = "f";
-    finding.actual.size = size;
+    edit(finding.actual)->size = size;
     result.findings.push_back(finding);
     return result;
   };

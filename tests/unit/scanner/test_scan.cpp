@@ -107,8 +107,8 @@ TEST_CASE("what is counted: files read, bytes, and nothing where the size tells"
   CHECK(result.hashed_files == 2);
   CHECK(result.hashed_bytes == 5);
   REQUIRE(result.findings.size() == 1);
-  CHECK_FALSE(result.findings[0].actual.blake3);
-  CHECK(result.findings[0].actual.size == 6);
+  CHECK_FALSE(result.findings[0].actual.unpack().blake3);
+  CHECK(result.findings[0].actual.unpack().size == 6);
 }
 
 TEST_CASE("things that no manifest lists do not stop a scan") {
@@ -132,8 +132,8 @@ TEST_CASE("things that no manifest lists do not stop a scan") {
   const ScanResult result = site.scan_whole(2);
   CHECK(lines_of(result) ==
         Lines{"type dir", "type file", "added new_fifo", "added new_loop", "added new_socket", "type other"});
-  CHECK(result.findings[1].actual.type == FileType::fifo);
-  CHECK(result.findings[5].actual.type == FileType::socket);
+  CHECK(result.findings[1].actual.unpack().type == FileType::fifo);
+  CHECK(result.findings[5].actual.unpack().type == FileType::socket);
 }
 
 TEST_CASE("a change through one of several names shows at all of them") {
@@ -353,5 +353,5 @@ TEST_CASE("manifests with SHA-256 alone are checked by it") {
   site.tree.file("b", "hellO");
   const ScanResult result = site.scan_whole();
   CHECK(lines_of(result) == Lines{"modified b"});
-  CHECK(result.findings[0].actual.sha256 == driftd::test::sha256_of("hellO"));
+  CHECK(result.findings[0].actual.unpack().sha256 == driftd::test::sha256_of("hellO"));
 }

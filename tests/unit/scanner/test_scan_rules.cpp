@@ -101,7 +101,7 @@ TEST_CASE("a device is drift even where anything may be") {
     return driftd::test::skip("needs the right to make devices");
   }
   CHECK(lines_of(site.scan_whole()) == Lines{"added cache/null"});
-  CHECK(site.scan_whole().findings[0].actual.type == FileType::character_device);
+  CHECK(site.scan_whole().findings[0].actual.unpack().type == FileType::character_device);
 }
 
 TEST_CASE("additions: ignore says nothing of what is new, and all of what is listed") {
