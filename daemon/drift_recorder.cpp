@@ -15,13 +15,7 @@ namespace {
 
 using manifests::Error;
 using manifests::Result;
-using scanner::Finding;
-
-std::vector<const Finding*> pointers(const std::vector<Finding>& findings) {
-  std::vector<const Finding*> all;
-  for (const Finding& finding : findings) all.push_back(&finding);
-  return all;
-}
+using scanner::OpenDrift;
 
 }  // namespace
 
@@ -32,7 +26,6 @@ void DriftRecorder::start() {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         if (!recalled) return self->failed(recalled.error());
-        for (const std::string& path : recalled->notified) self->notices_.told(path);
         self->written_judged_by_ = recalled->judged_by;
         self->state_.recall(std::move(recalled->open), recalled->judged_by);
       });
@@ -46,63 +39,55 @@ void DriftRecorder::stop() {
 
 void DriftRecorder::record(const scanner::DriftChanges& changes) {
   HistoryBatch batch = begin_batch();
-  for (const scanner::OpenDrift& ended : changes.resolved) {
-    batch.ended.emplace_back(ended.finding.path, ending_of(state_.standing(), state_.drift(), ended));
+  for (const auto& [path, ended] : changes.resolved) {
+    batch.ended.emplace_back(path, ending_of(state_.standing(), state_.drift(), ended));
   }
   // More would have no record.
-  for (const Finding& finding : changes.opened) {
+  for (const OpenDrift* open : changes.opened) {
     if (batch.opened.size() == HistoryStore::kMostOpen) break;
-    const std::int64_t first_seen = state_.drift().open().at(finding.path).first_seen;
-    batch.opened.push_back({finding.path, finding.kind, finding.changes, first_seen});
+    batch.opened.push_back({open->finding.path, open->finding.kind, open->finding.changes, open->first_seen});
   }
   log(changes, batch);
   const auto now = boot_clock();
   update_notices(changes, now);
   tell_due(batch, now);
   write(std::move(batch));
-  await_due(now);
+  await_due();
 }
 
 void DriftRecorder::log(const scanner::DriftChanges& changes, const HistoryBatch& batch) const {
   const std::string& name = state_.config().name;
-  std::vector<const Finding*> resolved;
-  std::vector<const Finding*> deployed;
-  for (std::size_t i = 0; i < changes.resolved.size(); ++i) {
-    (batch.ended[i].second == Ending::deployed ? deployed : resolved).push_back(&changes.resolved[i].finding);
+  std::vector<const OpenDrift*> resolved;
+  std::vector<const OpenDrift*> deployed;
+  auto ending = batch.ended.begin();
+  for (const auto& [path, ended] : changes.resolved) {
+    (ending++->second == Ending::deployed ? deployed : resolved).push_back(&ended);
   }
   // Where nothing is waited for, the notice says it all.
   const bool is_waiting = state_.config().notify_after.count() > 0;
-  if (is_waiting) log_drift(name, spdlog::level::info, "seen", pointers(changes.opened));
-  log_drift(name, spdlog::level::info, "still there", pointers(changes.recalled));
+  if (is_waiting) log_drift(name, spdlog::level::info, "seen", changes.opened);
+  log_drift(name, spdlog::level::info, "still there", changes.recalled);
   log_drift(name, spdlog::level::info, "resolved", resolved);
   log_drift(name, spdlog::level::info, "deployed", deployed);
 }
 
 void DriftRecorder::update_notices(const scanner::DriftChanges& changes, PendingNotices::Time now) {
-  for (const scanner::OpenDrift& ended : changes.resolved) notices_.ended(ended.finding.path);
-  for (const Finding& finding : changes.opened) notices_.opened(finding.path, now);
-  for (const Finding& finding : changes.recalled) {
+  for (const OpenDrift* open : changes.opened) notices_.opened(*open, now);
+  for (const OpenDrift* open : changes.recalled) {
     // By the wall clock, since nothing else is known of the time before a restart; it may have been set.
-    const std::int64_t passed = wall_clock() - state_.drift().open().at(finding.path).first_seen;
-    notices_.opened(finding.path, now - std::chrono::seconds(std::max<std::int64_t>(0, passed)));
+    const std::int64_t passed = wall_clock() - open->first_seen;
+    notices_.opened(*open, now - std::chrono::seconds(std::max<std::int64_t>(0, passed)));
   }
 }
 
 void DriftRecorder::tell_due(HistoryBatch& batch, PendingNotices::Time now) {
-  std::vector<const Finding*> due;
-  for (const std::string& path : notices_.due(now)) {
-    const auto at = state_.drift().open().find(path);
-    // What a new release may explain, or was in another root, has to be looked at first.
-    if (at == state_.drift().open().end() || at->second.outdated) continue;
-    due.push_back(&at->second.finding);
-    notices_.told(path);
-    batch.notified.push_back(path);
-  }
+  const auto due = notices_.take_due(state_.drift().open(), now);
+  for (const OpenDrift* open : due) batch.notified.push_back(open->finding.path);
   log_drift(state_.config().name, spdlog::level::warn, "opened", due);
 }
 
-void DriftRecorder::await_due(PendingNotices::Time now) {
-  const auto next = notices_.next_after(now);
+void DriftRecorder::await_due() {
+  const auto next = notices_.next();
   if (!next) return;
   // What falls due while this runs is told at once.
   due_timer_.expires_after(*next - boot_clock());
@@ -150,7 +135,7 @@ void DriftRecorder::write_all() {
     only_open.insert(path);
     if (batch.opened.size() == HistoryStore::kMostOpen) continue;
     batch.opened.push_back({path, open.finding.kind, open.finding.changes, open.first_seen});
-    if (notices_.was_told(path)) batch.notified.push_back(path);
+    if (open.notice.state == scanner::Notice::State::told) batch.notified.push_back(path);
   }
   catching_up_ = true;
   write(std::move(batch));

@@ -46,7 +46,7 @@ class DriftRecorder : public std::enable_shared_from_this<DriftRecorder> {
   void log(const scanner::DriftChanges& changes, const HistoryBatch& batch) const;
   void update_notices(const scanner::DriftChanges& changes, PendingNotices::Time now);
   void tell_due(HistoryBatch& batch, PendingNotices::Time now);
-  void await_due(PendingNotices::Time now);
+  void await_due();
   [[nodiscard]] HistoryBatch begin_batch() const;
   void write(HistoryBatch batch);
   void write_all();

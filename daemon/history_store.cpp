@@ -141,7 +141,7 @@ Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
     const bool is_sound = kind && !open.finding.path.empty() && open.first_seen >= 0 && open.first_seen <= kLastTime;
     if (!is_sound) continue;  // nothing that this program wrote
     open.finding.kind = *kind;
-    if (!rows.is_null(3)) recalled.notified.insert(open.finding.path);
+    if (!rows.is_null(3)) open.notice.state = scanner::Notice::State::told;
     recalled.open.emplace(open.finding.path, std::move(open));
   }
   auto state = state_.database().prepare("SELECT judged_by FROM drift_tree_state WHERE tree = ?");

@@ -67,8 +67,7 @@ class HistoryStore {
 
   /// What was open when it was last written: path and kind of each finding, and no more of it.
   struct Recalled {
-    std::map<std::string, scanner::OpenDrift> open;
-    std::set<std::string> notified;
+    std::map<std::string, scanner::OpenDrift> open;  ///< of what somebody was told, the notice says so
     std::optional<manifests::minisign::Prehash> judged_by;
   };
   manifests::Result<Recalled> recall(const std::string& tree);

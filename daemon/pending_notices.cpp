@@ -1,39 +1,40 @@
 #include "daemon/pending_notices.hpp"
 
+#include <algorithm>
+
 namespace driftd::daemon {
 
-void PendingNotices::opened(const std::string& path, Time since) {
-  const Time due = since + delay_;
-  if (known_.try_emplace(path, due).second) waiting_.emplace(due, path);
+using scanner::Notice;
+using scanner::OpenDrift;
+
+void PendingNotices::opened(const OpenDrift& drift, Time since) {
+  Notice& notice = drift.notice;
+  if (notice.state == Notice::State::none) notice = {Notice::State::waiting, since + delay_};
+  if (notice.state == Notice::State::waiting) await(notice.due);
 }
 
-void PendingNotices::told(const std::string& path) {
-  ended(path);
-  known_.emplace(path, std::nullopt);
+std::vector<const OpenDrift*> PendingNotices::take_due(const std::map<std::string, OpenDrift>& open, Time now) {
+  std::vector<const OpenDrift*> due;
+  const bool may_be_due = left_ || (next_ && *next_ <= now);
+  if (!may_be_due) return due;
+  next_.reset();
+  left_ = false;
+  for (const auto& [path, drift] : open) {
+    if (drift.notice.state != Notice::State::waiting) continue;
+    if (drift.notice.due > now) {
+      await(drift.notice.due);
+    } else if (drift.outdated) {
+      left_ = true;
+    } else {
+      drift.notice.state = Notice::State::told;
+      due.push_back(&drift);
+    }
+  }
+  std::stable_sort(due.begin(), due.end(),
+                   [](const OpenDrift* a, const OpenDrift* b) { return a->notice.due < b->notice.due; });
+  return due;
 }
 
-void PendingNotices::ended(const std::string& path) {
-  const auto at = known_.find(path);
-  if (at == known_.end()) return;
-  if (at->second) waiting_.erase({*at->second, path});
-  known_.erase(at);
-}
-
-std::vector<std::string> PendingNotices::due(Time now) const {
-  std::vector<std::string> paths;
-  for (auto at = waiting_.begin(); at != waiting_.end() && at->first <= now; ++at) paths.push_back(at->second);
-  return paths;
-}
-
-std::optional<PendingNotices::Time> PendingNotices::next_after(Time now) const {
-  // No path is empty, so this comes after all that is due at `now`.
-  const auto at = waiting_.lower_bound({now + Time(1), std::string()});
-  return at == waiting_.end() ? std::nullopt : std::optional(at->first);
-}
-
-bool PendingNotices::was_told(const std::string& path) const {
-  const auto at = known_.find(path);
-  return at != known_.end() && !at->second;
-}
+void PendingNotices::await(Time due) { next_ = next_ ? std::min(*next_, due) : due; }
 
 }  // namespace driftd::daemon

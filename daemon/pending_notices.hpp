@@ -3,37 +3,37 @@
 #include <chrono>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "scanner/drift_set.hpp"
 
 namespace driftd::daemon {
 
-/// Of which drift somebody has to be told, and when: once, and only of what stays for a while. Neither clock nor
-/// threads; times are CLOCK_BOOTTIME.
+/// Of which drift somebody has to be told, and when: once, and only of what stays for a while. What is known of each is
+/// in its OpenDrift::notice, and so comes and goes with it. Neither clock nor threads; times are CLOCK_BOOTTIME.
 class PendingNotices {
  public:
   using Time = std::chrono::nanoseconds;
 
   explicit PendingNotices(std::chrono::seconds delay) : delay_(delay) {}
 
-  /// There is drift at `path` since `since`. No change where that is known already.
-  void opened(const std::string& path, Time since);
-  /// Somebody has been told, now or by an earlier process.
-  void told(const std::string& path);
-  void ended(const std::string& path);
+  /// This drift is there since `since`, or was recalled. No change where that is known already, or somebody was told.
+  void opened(const scanner::OpenDrift& drift, Time since);
 
-  /// Of which somebody has to be told, the oldest first. They stay due until they are told() or ended().
-  [[nodiscard]] std::vector<std::string> due(Time now) const;
-  /// When more will be due than at `now`.
-  [[nodiscard]] std::optional<Time> next_after(Time now) const;
-  [[nodiscard]] bool was_told(const std::string& path) const;
+  /// Of all that is `open`, that of which somebody has to be told now, the oldest first. Each is given once. What is
+  /// outdated is left until it has been looked at.
+  [[nodiscard]] std::vector<const scanner::OpenDrift*> take_due(const std::map<std::string, scanner::OpenDrift>& open,
+                                                                Time now);
+  /// After take_due(): when more will be due, at the earliest.
+  [[nodiscard]] std::optional<Time> next() const { return next_; }
 
  private:
+  void await(Time due);
+
   std::chrono::seconds delay_;
-  std::map<std::string, std::optional<Time>> known_;  ///< when it is due; absent: told
-  std::set<std::pair<Time, std::string>> waiting_;
+  std::optional<Time> next_;  ///< nothing else becomes due before
+  bool left_ = false;         ///< some is due and outdated
 };
 
 }  // namespace driftd::daemon

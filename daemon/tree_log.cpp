@@ -51,15 +51,15 @@ void log_standing(const std::string& name, const Standing& before, const Standin
 }
 
 void log_drift(const std::string& name, spdlog::level::level_enum level, const char* what,
-               const std::vector<const scanner::Finding*>& findings) {
-  for (std::size_t i = 0; i < std::min(findings.size(), kMostLogged); ++i) {
-    const scanner::Finding& finding = *findings[i];
+               const std::vector<const scanner::OpenDrift*>& all) {
+  for (std::size_t i = 0; i < std::min(all.size(), kMostLogged); ++i) {
+    const scanner::Finding& finding = all[i]->finding;
     const std::string how = describe(finding);
     spdlog::log(level, "{}: drift {}: {} {}{}{}", name, what, to_string(finding.kind), escape(finding.path),
                 how.empty() ? "" : " ", how);
   }
-  if (findings.size() > kMostLogged) {
-    spdlog::log(level, "{}: drift {}: and {} more paths", name, what, findings.size() - kMostLogged);
+  if (all.size() > kMostLogged) {
+    spdlog::log(level, "{}: drift {}: and {} more paths", name, what, all.size() - kMostLogged);
   }
 }
 

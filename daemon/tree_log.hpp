@@ -7,7 +7,7 @@
 
 #include "daemon/standing.hpp"
 #include "daemon/tree_state.hpp"
-#include "scanner/finding.hpp"
+#include "scanner/drift_set.hpp"
 
 /// What the log says of a tree. Said once, when it becomes so.
 namespace driftd::daemon {
@@ -16,6 +16,6 @@ void log_standing(const std::string& name, const Standing& before, const Standin
 
 /// What became of these paths' drift, at most 20 of them: `opened`, `resolved`, ...
 void log_drift(const std::string& name, spdlog::level::level_enum level, const char* what,
-               const std::vector<const scanner::Finding*>& findings);
+               const std::vector<const scanner::OpenDrift*>& all);
 
 }  // namespace driftd::daemon

@@ -79,8 +79,9 @@ void DriftSet::end_unless_found(const ScanResult& result, const Scope& newer, Pe
         at->second.outdated = false;
         return std::next(at);
       }
-      changes.resolved.push_back(std::move(at->second));
-      return known.erase(at);
+      const auto next = std::next(at);
+      changes.resolved.insert(known.extract(at));
+      return next;
     });
   };
   end_in(open_);
@@ -93,7 +94,8 @@ void DriftSet::take(Finding finding, std::int64_t now, DriftChanges& changes) {
   OpenDrift& open = at->second;
   if (fresh) {
     open.first_seen = recalled ? recalled.mapped().first_seen : now;
-    (recalled ? changes.recalled : changes.opened).push_back(finding);
+    if (recalled) open.notice = recalled.mapped().notice;
+    (recalled ? changes.recalled : changes.opened).push_back(&open);
   } else {
     open.altered = open.altered || open.finding.actual != finding.actual;
   }
@@ -103,7 +105,8 @@ void DriftSet::take(Finding finding, std::int64_t now, DriftChanges& changes) {
 DriftChanges DriftSet::end_excuse(std::int64_t now) {
   DriftChanges changes;
   for (const auto& [path, finding] : pending_) {
-    if (open_.try_emplace(path, OpenDrift{finding, now}).second) changes.opened.push_back(finding);
+    const auto [at, fresh] = open_.try_emplace(path, OpenDrift{finding, now});
+    if (fresh) changes.opened.push_back(&at->second);
   }
   return changes;
 }

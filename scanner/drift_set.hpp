@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,18 +13,26 @@
 
 namespace driftd::scanner {
 
+/// Whether somebody is told of drift. A DriftSet keeps it with the drift, and knows nothing of it.
+struct Notice {
+  enum class State : std::uint8_t { none, waiting, told };
+  State state = State::none;
+  std::chrono::nanoseconds due{};  ///< of what is waiting; CLOCK_BOOTTIME
+};
+
 struct OpenDrift {
   Finding finding;
   std::int64_t first_seen = 0;  ///< seconds since 1970; survives a change of what is wrong with the path
   bool outdated = false;        ///< compared with another manifest than the one in force, and not looked at since
   bool altered = false;         ///< what stands there has changed since it was first seen
+  mutable Notice notice{};      ///< for who tells people of it; says nothing of the drift
 };
 
-/// What one scan changed.
+/// What one scan changed. The pointers lead into the set, and are good until that changes again.
 struct DriftChanges {
-  std::vector<Finding> opened;      ///< paths that had no drift before
-  std::vector<Finding> recalled;    ///< paths whose drift had been recalled and is still there
-  std::vector<OpenDrift> resolved;  ///< paths whose drift is gone, recalled or not, as they were last seen
+  std::vector<const OpenDrift*> opened;       ///< at paths that had no drift before
+  std::vector<const OpenDrift*> recalled;     ///< what had been recalled and is still there
+  std::map<std::string, OpenDrift> resolved;  ///< what is gone, recalled or not, as it was last seen
 };
 
 /// Paths that are still as the release before has them: excused while a deploy is under way, drift after that.

@@ -20,6 +20,7 @@ using driftd::manifests::minisign::Prehash;
 using driftd::scanner::Change;
 using driftd::scanner::Changes;
 using driftd::scanner::DriftKind;
+using driftd::scanner::Notice;
 using driftd::test::must;
 using driftd::test::TempTree;
 namespace sqlite = driftd::daemon::sqlite;
@@ -95,7 +96,8 @@ TEST_CASE("drift comes and goes, and a restart recalls what is open") {
   CHECK(open_paths(history) == Paths{"b", odd});
   CHECK(recalled.open.at(odd).first_seen == kNow);
   CHECK(recalled.open.at("b").finding.kind == DriftKind::modified);
-  CHECK(recalled.notified == Paths{"b"});
+  CHECK(recalled.open.at("b").notice.state == Notice::State::told);
+  CHECK(recalled.open.at(odd).notice.state == Notice::State::none);
   CHECK(recalled.judged_by == identity);
   CHECK_FALSE(must(history.recall("other")).judged_by);
 

@@ -411,8 +411,8 @@ TEST_CASE("what was known before a restart gives drift its age, and decides noth
     const auto changes = state.full_scan_done(found(Scope::whole(), {"a"}), kNow, kBoot, 1s);
     CHECK(changes.opened.empty());
     REQUIRE(changes.resolved.size() == 1);
-    CHECK(changes.resolved[0].finding.path == "b");
-    CHECK_FALSE(changes.resolved[0].outdated);
+    CHECK(changes.resolved.begin()->first == "b");
+    CHECK_FALSE(changes.resolved.at("b").outdated);
     CHECK(look(state).oldest_open_drift == kNow - 500);
     CHECK(look(state).counters.drift_detected == 0);
   }
@@ -428,7 +428,7 @@ TEST_CASE("the manifest by which drift was judged decides whether a look is due"
   const auto second = release(2, "y");
   const auto outdated_after = [](TreeState& state) {
     state.scan_started();
-    return state.full_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s).resolved.at(0).outdated;
+    return state.full_scan_done(found(Scope::whole(), {}), kNow, kBoot, 1s).resolved.begin()->second.outdated;
   };
   TreeState restarted(config());
   restarted.recall(open_since(kNow - 5, {"file"}), first->identity());
@@ -460,12 +460,12 @@ TEST_CASE("drift ends with the root that it was in, when the new one has been se
   state.scan_started();
   const auto changes = state.full_scan_done(found(Scope::whole(), {"a", "c"}), kNow, kBoot, 1s);
   REQUIRE(changes.resolved.size() == 1);
-  CHECK(changes.resolved[0].finding.path == "b");
+  CHECK(changes.resolved.begin()->first == "b");
   REQUIRE(changes.recalled.size() == 1);
-  CHECK(changes.recalled[0].path == "a");
+  CHECK(changes.recalled[0]->finding.path == "a");
   CHECK(state.drift().open().at("a").first_seen == kNow - 500);
   REQUIRE(changes.opened.size() == 1);
-  CHECK(changes.opened[0].path == "c");
+  CHECK(changes.opened[0]->finding.path == "c");
 }
 
 TEST_CASE("a root that leads elsewhere has to be scanned anew") {
@@ -635,7 +635,7 @@ TEST_CASE("a quick scan finds and resolves drift, and makes nothing complete tha
   state.scan_started();
   const auto changes = state.quick_scan_done(found(Scope::whole(), {"b"}), kNow, kBoot, 2s);
   REQUIRE(changes.opened.size() == 1);
-  CHECK(changes.opened.front().path == "b");
+  CHECK(changes.opened.front()->finding.path == "b");
   REQUIRE(changes.resolved.size() == 1);
   CHECK(look(state).quick.done == 2);
   CHECK(look(state).quick.last_duration == 2.0);

@@ -47,15 +47,15 @@ Paths keys_of(const Map& map) {
   return keys;
 }
 
-Paths paths_of(const std::vector<Finding>& findings) {
+Paths paths_of(const std::vector<const OpenDrift*>& opened) {
   Paths paths;
-  for (const Finding& one : findings) paths.insert(one.path);
+  for (const OpenDrift* one : opened) paths.insert(one->finding.path);
   return paths;
 }
 
-Paths paths_of(const std::vector<OpenDrift>& closed) {
+Paths paths_of(const std::map<std::string, OpenDrift>& closed) {
   Paths paths;
-  for (const OpenDrift& one : closed) paths.insert(one.finding.path);
+  for (const auto& [path, one] : closed) paths.insert(one.finding.path);
   return paths;
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("first_seen and what was last seen survive a change of what is wrong")
   CHECK(set.open().at("a").finding.kind == DriftKind::missing);
   CHECK(set.count(DriftKind::missing) == 1);
   CHECK(set.count(DriftKind::modified) == 0);
-  CHECK(set.apply(result_of(Scope::whole(), {}), {}, 30).resolved.at(0).finding.kind == DriftKind::missing);
+  CHECK(set.apply(result_of(Scope::whole(), {}), {}, 30).resolved.at("a").finding.kind == DriftKind::missing);
   set.apply(result_of(Scope::whole(), {"a"}), {}, 40);
   CHECK(set.open().at("a").first_seen == 40);
 }
@@ -164,6 +164,30 @@ TEST_CASE("what was open elsewhere shows nowhere until it is looked at, and then
   CHECK(set.recalled().empty());
 }
 
+TEST_CASE("what a notice says stays with the drift until that ends") {
+  DriftSet set;
+  const auto told = [&] {
+    Paths paths;
+    for (const auto& [path, open] : set.open()) {
+      if (open.notice.state == Notice::State::told) paths.insert(path);
+    }
+    return paths;
+  };
+  auto before = open_since(10, {"a", "gone"});
+  for (auto& [path, open] : before) open.notice.state = Notice::State::told;
+  set.recall(std::move(before));
+  set.apply(result_of(Scope::whole(), {"a", "b"}), {}, 20);
+  CHECK(told() == Paths{"a"});
+  set.apply(result_of(Scope::whole(), {"a", "b", "gone"}), {}, 30);
+  CHECK(told() == Paths{"a"});
+  set.forget();
+  set.apply(result_of(Scope::whole(), {"a", "b"}), {}, 40);
+  CHECK(told() == Paths{"a"});
+  set.apply(result_of(Scope::whole(), {}), {}, 50);
+  set.apply(result_of(Scope::whole(), {"a"}), {}, 60);
+  CHECK(told().empty());
+}
+
 TEST_CASE("drift is outdated from a new manifest until the next look") {
   DriftSet set;
   set.apply(result_of(Scope::whole(), {"a", "b", "c", "d"}), {}, 10);
@@ -172,12 +196,12 @@ TEST_CASE("drift is outdated from a new manifest until the next look") {
   // What was looked at and could not be seen was looked at.
   const auto first = set.apply(result_of(scope_of({"a", "b", "c", "e"}), {"a"}, {"c"}), {}, 20);
   REQUIRE(paths_of(first.resolved) == Paths{"b", "e"});
-  for (const OpenDrift& ended : first.resolved) CHECK(ended.outdated);
+  for (const auto& [path, ended] : first.resolved) CHECK(ended.outdated);
   CHECK_FALSE(set.open().at("a").outdated);
   CHECK_FALSE(set.open().at("c").outdated);
   CHECK(set.open().at("d").outdated);
-  for (const OpenDrift& ended : set.apply(result_of(Scope::whole(), {}), {}, 30).resolved) {
-    CHECK(ended.outdated == (ended.finding.path == "d"));
+  for (const auto& [path, ended] : set.apply(result_of(Scope::whole(), {}), {}, 30).resolved) {
+    CHECK(ended.outdated == (path == "d"));
   }
 }
 
