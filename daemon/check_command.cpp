@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <thread>
 
@@ -122,23 +123,37 @@ Result<CheckReport> look(const CommandLine& line, const std::string& host) {
   return report;
 }
 
-std::string text_of(const CheckReport& report, const CommandLine& line) {
-  switch (line.output) {
-    case Output::quiet: return {};
-    case Output::json: return json_report(report);
-    case Output::porcelain:
-      return porcelain_report(report, line.nul_ends_records ? RecordEnd::nul : RecordEnd::newline);
-    case Output::nagios: return nagios_report(report);
-    case Output::human: break;
-  }
-  return human_report(report, colour_for(line.colour));
-}
-
 /// A verdict that nobody could read is no verdict.
-Result<void> print_result(const std::string& text) {
-  fmt::print("{}", text);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return manifests::system_error("standard output", errno);
-  return {};
+class StandardOutput {
+ public:
+  /// Nothing more after a failure.
+  void print(std::string_view text) {
+    if (!error_ && std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) error_ = errno;
+  }
+
+  Result<void> finish() {
+    if (!error_ && std::fflush(stdout) != 0) error_ = errno;
+    if (error_) return manifests::system_error("standard output", *error_);
+    return {};
+  }
+
+ private:
+  std::optional<int> error_;
+};
+
+Result<void> print_report(const CheckReport& report, const CommandLine& line) {
+  StandardOutput output;
+  const auto print = [&](std::string_view text) { output.print(text); };
+  switch (line.output) {
+    case Output::quiet: break;
+    case Output::json: json_report(report, print); break;
+    case Output::porcelain:
+      porcelain_report(report, line.nul_ends_records ? RecordEnd::nul : RecordEnd::newline, print);
+      break;
+    case Output::nagios: print(nagios_report(report)); break;
+    case Output::human: print(human_report(report, colour_for(line.colour))); break;
+  }
+  return output.finish();
 }
 
 }  // namespace
@@ -151,15 +166,16 @@ int run_check(const CommandLine& line, const std::string& host) {
       for (const Problem& problem : tree.problems) fmt::print(stderr, "driftd: {}: {}\n", tree.name, problem.message);
     }
   }
-  if (auto printed = print_result(text_of(*report, line)); !printed) return fail(printed.error(), line.output);
+  if (auto printed = print_report(*report, line); !printed) return fail(printed.error(), line.output);
   return line.output == Output::nagios ? nagios_exit_code(report->verdict()) : exit_code(report->verdict());
 }
 
 int run_explain(const CommandLine& line, const std::string& host) {
   const auto report = look(line, host);
   if (!report) return fail(report.error());
-  if (auto printed = print_result(explanation(*report, colour_for(line.colour))); !printed)
-    return fail(printed.error());
+  StandardOutput output;
+  output.print(explanation(*report, colour_for(line.colour)));
+  if (auto printed = output.finish(); !printed) return fail(printed.error());
   return exit_code(report->verdict());
 }
 

@@ -103,7 +103,34 @@ json::value manifest_value(const TreeReport& tree, std::int64_t now) {
   return object;
 }
 
-json::object tree_object(const TreeReport& tree, std::int64_t now) {
+/// Prints a document in pieces that are values or members as a whole.
+class Document {
+ public:
+  explicit Document(const Print& print) : print_(print) {}
+
+  void put(std::string_view text) { print_(text); }
+  void value(const json::value& value) { put(manifests::escape_json(json::serialize(value))); }
+  /// Without the braces.
+  void members(const json::object& object) {
+    const std::string text = manifests::escape_json(json::serialize(object));
+    put(std::string_view(text).substr(1, text.size() - 2));
+  }
+  /// A member that is an array, with one piece for each item.
+  template <class Item, class Convert>
+  void array(std::string_view key, const std::vector<Item>& items, Convert convert) {
+    put("\"" + std::string(key) + "\":[");
+    for (const Item& item : items) {
+      if (&item != &items.front()) put(",");
+      value(convert(item));
+    }
+    put("]");
+  }
+
+ private:
+  const Print& print_;
+};
+
+json::object head_of(const TreeReport& tree, std::int64_t now) {
   json::object object;
   object["name"] = tree.name;
   put_bytes(object, "root", tree.root);
@@ -113,20 +140,11 @@ json::object tree_object(const TreeReport& tree, std::int64_t now) {
   object["bytes"] = tree.scan ? tree.scan->hashed_bytes : 0;
   object["seconds"] = tree.seconds;
   object["partial"] = tree.partial;
-  json::array drift;
-  json::array unverified;
-  if (tree.scan) {
-    for (const Finding& finding : tree.scan->findings) drift.push_back(finding_object(finding));
-    for (const auto& one : tree.scan->unverified) unverified.push_back(unverified_object(one));
-  }
-  object["drift"] = std::move(drift);
-  object["unverified"] = std::move(unverified);
-  json::array pending;
-  if (tree.scan) {
-    for (const Finding& finding : tree.scan->pending) pending.push_back(finding_object(finding));
-  }
-  object["deploying_from"] = tree.deploying_from.empty() ? json::value(nullptr) : json::value(tree.deploying_from);
-  object["pending"] = std::move(pending);
+  return object;
+}
+
+json::object tail_of(const TreeReport& tree) {
+  json::object object;
   object["replay_checked"] = tree.replay_unchecked.empty();
   object["trust_reset"] = tree.trust_reset
                               ? json::value(json::object{{"at", manifests::format_utc(tree.trust_reset->at)},
@@ -140,20 +158,44 @@ json::object tree_object(const TreeReport& tree, std::int64_t now) {
   return object;
 }
 
+void print_tree(Document& document, const TreeReport& tree, std::int64_t now) {
+  const scanner::ScanResult none;
+  const scanner::ScanResult& scan = tree.scan ? *tree.scan : none;
+  document.put("{");
+  document.members(head_of(tree, now));
+  document.put(",");
+  document.array("drift", scan.findings, finding_object);
+  document.put(",");
+  document.array("unverified", scan.unverified, unverified_object);
+  document.put(",");
+  document.members(
+      {{"deploying_from", tree.deploying_from.empty() ? json::value() : json::value(tree.deploying_from)}});
+  document.put(",");
+  document.array("pending", scan.pending, finding_object);
+  document.put(",");
+  document.members(tail_of(tree));
+  document.put("}");
+}
+
 }  // namespace
 
-std::string json_report(const CheckReport& report) {
-  json::object document;
-  document["version"] = 1;
-  document["host"] = manifests::escape(report.host);
-  document["verdict"] = json::string(to_string(report.verdict()));
-  document["checked_at"] = manifests::format_utc(report.checked_at);
-  document["replay_checked"] = std::all_of(report.trees.begin(), report.trees.end(),
-                                           [](const TreeReport& tree) { return tree.replay_unchecked.empty(); });
-  json::array trees;
-  for (const TreeReport& tree : report.trees) trees.push_back(tree_object(tree, report.checked_at));
-  document["trees"] = std::move(trees);
-  return manifests::escape_json(json::serialize(document)) + "\n";
+void json_report(const CheckReport& report, const Print& print) {
+  json::object head;
+  head["version"] = 1;
+  head["host"] = manifests::escape(report.host);
+  head["verdict"] = json::string(to_string(report.verdict()));
+  head["checked_at"] = manifests::format_utc(report.checked_at);
+  head["replay_checked"] = std::all_of(report.trees.begin(), report.trees.end(),
+                                       [](const TreeReport& tree) { return tree.replay_unchecked.empty(); });
+  Document document(print);
+  document.put("{");
+  document.members(head);
+  document.put(",\"trees\":[");
+  for (const TreeReport& tree : report.trees) {
+    if (&tree != &report.trees.front()) document.put(",");
+    print_tree(document, tree, report.checked_at);
+  }
+  document.put("]}\n");
 }
 
 }  // namespace driftd::daemon

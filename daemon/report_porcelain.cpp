@@ -20,23 +20,24 @@ std::string changes_of(const scanner::Finding& finding) {
 
 class Records {
  public:
-  explicit Records(RecordEnd end) : end_(end) {}
+  Records(RecordEnd end, const Print& print) : end_(end), print_(print) {}
 
   void add(std::string_view kind, std::string_view changes, const std::string& path) {
-    text_.append(kind).append(1, '\t').append(changes).append(1, '\t');
-    text_.append(end_ == RecordEnd::nul ? path : manifests::escape(path)).append(1, static_cast<char>(end_));
+    record_.assign(kind).append(1, '\t').append(changes).append(1, '\t');
+    record_.append(end_ == RecordEnd::nul ? path : manifests::escape(path)).append(1, static_cast<char>(end_));
+    print_(record_);
   }
-  std::string take() { return std::move(text_); }
 
  private:
   const RecordEnd end_;
-  std::string text_;
+  const Print& print_;
+  std::string record_;
 };
 
 }  // namespace
 
-std::string porcelain_report(const CheckReport& report, RecordEnd end) {
-  Records records(end);
+void porcelain_report(const CheckReport& report, RecordEnd end, const Print& print) {
+  Records records(end, print);
   for (const TreeReport& tree : report.trees) {
     if (tree.scan) {
       for (const auto& one : tree.scan->findings) {
@@ -52,7 +53,6 @@ std::string porcelain_report(const CheckReport& report, RecordEnd end) {
       records.add("problem", one.what + ":" + one.reason, path_on_host(tree, one.path));
     }
   }
-  return records.take();
 }
 
 }  // namespace driftd::daemon

@@ -166,7 +166,7 @@ def test_nothing_listens(site: Site, app: Tree) -> None:
     """A verdict that nobody could read is no verdict."""
     write_files(app.root, {"app.py": "edited\n"})
     config = site.write_config()
-    for output in ("--porcelain", "--nagios"):
+    for output in ("--porcelain", "--json", "--nagios"):
         lost = run(["sh", "-c", '"$@" > /dev/full', "sh", DRIFTD, "check", "--config", config, output])
         assert lost.code == (3 if output == "--nagios" else COULD_NOT_JUDGE), str(lost)
     assert driftd("check", "--config", config, "--porcelain").code == DRIFT

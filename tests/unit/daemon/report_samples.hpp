@@ -57,6 +57,18 @@ inline TreeReport tree_of(std::vector<Finding> findings, std::vector<Unverified>
   return tree;
 }
 
+inline std::string json_text(const CheckReport& report) {
+  std::string text;
+  daemon::json_report(report, [&](std::string_view piece) { text += piece; });
+  return text;
+}
+
+inline std::string porcelain_text(const CheckReport& report, daemon::RecordEnd end) {
+  std::string text;
+  daemon::porcelain_report(report, end, [&](std::string_view piece) { text += piece; });
+  return text;
+}
+
 inline CheckReport report_of(std::vector<TreeReport> trees) { return {"web-3", "", kNow, std::move(trees)}; }
 
 /// Something of everything.

@@ -18,11 +18,11 @@ using namespace driftd::test;
 
 TEST_CASE("the report for people") { check_golden("report.txt", steady(human_report(sample(), Colour::none))); }
 
-TEST_CASE("the report as JSON") { check_golden("report.json", steady(json_report(sample()))); }
+TEST_CASE("the report as JSON") { check_golden("report.json", steady(json_text(sample()))); }
 
 TEST_CASE("no output lets a hostile name through") {
   check_harmless(human_report(sample(), Colour::none));
-  const std::string json = json_report(sample());
+  const std::string json = json_text(sample());
   check_harmless(json);
   CHECK(lines_in(json) == 1);
   // Every single byte, alone in a name.
@@ -34,7 +34,7 @@ TEST_CASE("no output lets a hostile name through") {
         report_of({tree_of({finding(name, DriftKind::missing)}, {{name, UnverifiedReason::io, 5, 0}})});
     check_harmless(human_report(report, Colour::none));
     CHECK(lines_in(human_report(report, Colour::none)) == 5);
-    check_harmless(json_report(report));
+    check_harmless(json_text(report));
   }
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("JSON gives every path back exactly") {
   for (int byte = 1; byte < 256; ++byte) {
     if (byte == '/') continue;
     const std::string name = "a" + std::string(1, static_cast<char>(byte)) + "\xe2\x80\xae";
-    const auto document = boost::json::parse(json_report(report_of({tree_of({finding(name, DriftKind::added)})})));
+    const auto document = boost::json::parse(json_text(report_of({tree_of({finding(name, DriftKind::added)})})));
     const auto& found = document.at("trees").at(0).at("drift").at(0).as_object();
     CAPTURE(byte);
     if (byte < 0x80) {
@@ -74,7 +74,7 @@ TEST_CASE("a deploy that is under way, a reset of trust, and another release as 
         "  pending    2 paths still as v102 has them: a deploy is under way\n"
         "myapp: trust was reset on 2025-11-22: v103 was \\x1b[31m a mistake\n"
         "Next: wait for the deploy, then run this again; --strict calls what is pending drift\n");
-  const auto document = boost::json::parse(json_report(report_of({tree})));
+  const auto document = boost::json::parse(json_text(report_of({tree})));
   CHECK(document.at("verdict").as_string() == "unknown");
   CHECK(document.at("replay_checked").as_bool());
   CHECK(document.at("trees").at(0).at("deploying_from").as_string() == "v102");
@@ -90,7 +90,7 @@ TEST_CASE("an expired manifest shows, for people and in JSON, and does not chang
   TreeReport tree = tree_of({});
   tree.manifest = make_release({{"a", file_entry("x")}}, header);
   CHECK(holds(human_report(report_of({tree}), Colour::none), "CLEAN  12034 entries, 0.41 s  EXPIRED 12 d ago\n"));
-  const auto document = boost::json::parse(json_report(report_of({tree})));
+  const auto document = boost::json::parse(json_text(report_of({tree})));
   CHECK(document.at("verdict").as_string() == "clean");
   CHECK(document.at("trees").at(0).at("manifest").at("expired").as_bool());
   CHECK(document.at("trees").at(0).at("manifest").at("expires").as_string() == "2025-11-10T10:00:00Z");
@@ -112,9 +112,8 @@ TEST_CASE("at most 20 findings, then counts by directory, the fullest first") {
   CHECK(holds(text, "  and 8 more directories\n"));
   CHECK(lines_in(text) == 1 + 20 + 1 + 10 + 1 + 2);
   // JSON leaves nothing out.
-  CHECK(
-      boost::json::parse(json_report(report_of({tree_of(findings)}))).at("trees").at(0).at("drift").as_array().size() ==
-      86);
+  CHECK(boost::json::parse(json_text(report_of({tree_of(findings)}))).at("trees").at(0).at("drift").as_array().size() ==
+        86);
 }
 
 TEST_CASE("twenty findings are shown in full") {
@@ -132,7 +131,7 @@ TEST_CASE("what could not be verified makes a tree unknown, and there may be muc
   CHECK(holds(text, "  unverified p29  permission\n"));
   CHECK_FALSE(holds(text, "p30"));
   CHECK(holds(text, "  ... 25 unverified paths in all\n"));
-  CHECK(boost::json::parse(json_report(report_of({tree_of({}, unverified)}))).at("verdict").as_string() == "unknown");
+  CHECK(boost::json::parse(json_text(report_of({tree_of({}, unverified)}))).at("verdict").as_string() == "unknown");
 }
 
 TEST_CASE("what differs, expected before actual") {
@@ -165,6 +164,6 @@ TEST_CASE("reports are UTF-8 whatever the names of accounts are") {
   edit(made.expected)->owner = "root";
   edit(made.actual)->owner = "caf\xe9";
   edit(made.actual)->group = "\x1b[2J";
-  check_harmless(json_report(report_of({tree_of({made})})));
+  check_harmless(json_text(report_of({tree_of({made})})));
   check_harmless(human_report(report_of({tree_of({made})}), Colour::none));
 }

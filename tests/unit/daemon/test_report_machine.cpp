@@ -45,7 +45,7 @@ std::vector<std::string> split(const std::string& text, char end) {
 }  // namespace
 
 TEST_CASE("the report for scripts") {
-  check_golden("report.porcelain", porcelain_report(everything(), RecordEnd::newline));
+  check_golden("report.porcelain", porcelain_text(everything(), RecordEnd::newline));
 }
 
 TEST_CASE("the report of a plugin") { check_golden("report.nagios", steady(nagios_report(everything()))); }
@@ -61,8 +61,8 @@ TEST_CASE("scripts are told nothing exactly where all is clean") {
   for (const TreeReport& other :
        {tree_of({}), tree_of({drift}), tree_of({}, {{"a", UnverifiedReason::io, 5, 0}}), pending, refused, strict}) {
     const CheckReport report = report_of({tree_of({}), other});
-    CHECK(porcelain_report(report, RecordEnd::newline).empty() == (report.verdict() == Verdict::clean));
-    CHECK(porcelain_report(report, RecordEnd::nul).empty() == (report.verdict() == Verdict::clean));
+    CHECK(porcelain_text(report, RecordEnd::newline).empty() == (report.verdict() == Verdict::clean));
+    CHECK(porcelain_text(report, RecordEnd::nul).empty() == (report.verdict() == Verdict::clean));
   }
 }
 
@@ -73,20 +73,20 @@ TEST_CASE("a record has three fields whatever a name holds, and its path is exac
     const std::string name = "a" + std::string(1, static_cast<char>(byte)) + "b";
     const CheckReport report =
         report_of({tree_of({finding(name, DriftKind::missing)}, {{name, UnverifiedReason::io, 5, 0}})});
-    const std::string lines = porcelain_report(report, RecordEnd::newline);
+    const std::string lines = porcelain_text(report, RecordEnd::newline);
     REQUIRE(split(lines, '\n').size() == 2);
     for (const std::string& line : split(lines, '\n')) {
       CHECK(split(line + "\t", '\t').size() == 3);
       CHECK(line.ends_with("\t/srv/myapp/" + driftd::manifests::escape(name)));
     }
-    CHECK(porcelain_report(report, RecordEnd::nul) == "missing\t-\t/srv/myapp/" + name + std::string(1, '\0') +
-                                                          "unverified\tio\t/srv/myapp/" + name + std::string(1, '\0'));
+    CHECK(porcelain_text(report, RecordEnd::nul) == "missing\t-\t/srv/myapp/" + name + std::string(1, '\0') +
+                                                        "unverified\tio\t/srv/myapp/" + name + std::string(1, '\0'));
   }
 }
 
 TEST_CASE("scripts get every path") {
   const std::vector<Finding> findings(1000, finding("a", DriftKind::missing));
-  CHECK(split(porcelain_report(report_of({tree_of(findings)}), RecordEnd::newline), '\n').size() == 1000);
+  CHECK(split(porcelain_text(report_of({tree_of(findings)}), RecordEnd::newline), '\n').size() == 1000);
 }
 
 TEST_CASE("a plugin says in one line how its trees are") {
