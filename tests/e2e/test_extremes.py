@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.checks import Found, check, parse
+from support.daemon import Daemon
 from support.marks import needs_root
 from support.mounts import may_mount
 from support.programs import DRIFTD, Result, assert_no_sanitizer_report, environment, manifest_tool, run, succeed
@@ -167,7 +168,7 @@ def roomy(directory: Path) -> Iterator[None]:
 
 def fill(directory: Path, names: int) -> None:
     """With empty files. Names of few inodes, which take less room; ext4 allows 65,000 names each."""
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     at = os.open(directory, os.O_RDONLY)
     for number in range(names):
         if number % 60_000 == 0:
@@ -178,9 +179,20 @@ def fill(directory: Path, names: int) -> None:
     os.close(at)
 
 
+def peak_memory(daemon: Daemon) -> int:
+    """Resident, in bytes."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
 class TestWide:
     NAMES = 1_000_000
     LISTED = 200_000
+    ADDED = 100_000
+    # Bytes that a finding may cost at the worst moment: twice what it does under AddressSanitizer.
+    CHECK_FINDING = 600
+    DAEMON_FINDING = 1200
 
     @pytest.fixture
     def tree(self, site: Site) -> Iterator[Tree]:
@@ -188,10 +200,16 @@ class TestWide:
         with roomy(tree.root):
             yield tree
 
-    def check_measured(self, site: Site) -> tuple[Found, int]:
-        """And its peak resident memory in bytes, without what the sanitizer keeps of freed memory."""
+    @staticmethod
+    def without_quarantine(site: Site) -> dict[str, str]:
+        """Memory is then what the program uses, without what the sanitizer keeps of freed memory."""
         env = environment(**site.directories())
         env["ASAN_OPTIONS"] += ":quarantine_size_mb=1:detect_leaks=0"
+        return env
+
+    def check_measured(self, site: Site) -> tuple[Found, int]:
+        """And its peak resident memory in bytes."""
+        env = self.without_quarantine(site)
         command = [DRIFTD, "--check", "--config", site.write_config(), "--json"]
         with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout and process.stderr
@@ -230,3 +248,19 @@ class TestWide:
         found, used = self.check_measured(site)
         assert found.kinds == {"many/0000007": "missing", "many/x": "added"}
         assert used - at_rest < 24 * MIB + tree.manifest.stat().st_size + 140 * self.LISTED
+
+    def test_many_findings(self, site: Site, tree: Tree) -> None:
+        """Of files added one by one to a directory of the release."""
+        (tree.root / "many").mkdir()
+        site.release(tree)
+        _, check_at_rest = self.check_measured(site)
+        with Daemon(site, **self.without_quarantine(site)) as daemon:
+            daemon_at_rest = peak_memory(daemon.wait_ready())
+        fill(tree.root / "many", self.ADDED)
+        found, used = self.check_measured(site)
+        assert len(found.drift) == self.ADDED
+        assert used - check_at_rest < self.CHECK_FINDING * self.ADDED
+        with Daemon(site, **self.without_quarantine(site)) as daemon:
+            daemon.wait_ready(180)
+            assert daemon.metrics().drifted(tree.name) == {"added": self.ADDED}
+            assert peak_memory(daemon) - daemon_at_rest < self.DAEMON_FINDING * self.ADDED
