@@ -162,9 +162,10 @@ def test_the_root_may_be_slash(site: Site) -> None:
     assert shown.out == "missing\t-\t/etc/driftd-no-such-file.conf\n"
 
 
-def test_nothing_listens(site: Site, app: Tree) -> None:
+@pytest.mark.parametrize("added", [0, 1000], ids=["short", "longer than any buffer"])
+def test_nothing_listens(site: Site, app: Tree, added: int) -> None:
     """A verdict that nobody could read is no verdict."""
-    write_files(app.root, {"app.py": "edited\n"})
+    write_files(app.root, {"app.py": "edited\n"} | {f"lib/{number}": "" for number in range(added)})
     config = site.write_config()
     for output in ("--porcelain", "--json", "--nagios"):
         lost = run(["sh", "-c", '"$@" > /dev/full', "sh", DRIFTD, "check", "--config", config, output])
