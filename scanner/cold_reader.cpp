@@ -16,8 +16,9 @@ constexpr std::uint64_t kMostAsked = 16 * 1024 * 1024;
 constexpr std::size_t kMostDirectories = 16;
 
 Observation directory_failure(int error) {
-  // It was there when it was listed.
-  const bool changed = error == ENOENT || error == ENOTDIR || error == ELOOP;
+  if (error == ENOENT) return {Outcome::vanished, {}, 0};  // with all that was in it
+  // It was a directory when it was listed.
+  const bool changed = error == ENOTDIR || error == ELOOP;
   return changed ? Observation{Outcome::unverified, UnverifiedReason::unstable, error} : Observer::failed(error);
 }
 

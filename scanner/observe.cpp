@@ -150,7 +150,10 @@ Observation Observer::observe(int directory, const char* name, const ContentWant
                               Observed& observed) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
     OpenFile file;
-    if (const auto instead = open(directory, name, observed, file)) return *instead;
+    if (const auto instead = open(directory, name, observed, file)) {
+      if (instead->is_unstable()) continue;
+      return *instead;
+    }
     Attempt result = Attempt::done;
     const Observation seen = inspect(file, wanted, true, observed, result);
     if (result == Attempt::done) return seen;
@@ -162,7 +165,9 @@ Observation Observer::observe(int directory, const char* name, const ContentWant
 Observation Observer::begin(int directory, const char* name, const ContentWanted& wanted, Observed& observed,
                             OpenFile& file) {
   if (!wanted.any()) return observe_unopened(directory, name, observed);
-  if (const auto instead = open(directory, name, observed, file)) return *instead;
+  if (const auto instead = open(directory, name, observed, file)) {
+    return instead->is_unstable() ? observe_again(directory, name, wanted, observed) : *instead;
+  }
   Attempt result = Attempt::done;
   const Observation seen = inspect(file, wanted, false, observed, result);
   switch (result) {
@@ -188,7 +193,9 @@ std::optional<Observation> Observer::open(int directory, const char* name, Obser
   const Observation seen = observe_unopened(directory, name, observed);
   // A link, a socket or a device without a driver cannot be opened and need not be.
   if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
-  return failure(error);
+  // It was one of them a moment ago.
+  const bool has_changed = error == ELOOP || error == ENXIO || error == ENODEV;
+  return has_changed ? failure(UnverifiedReason::unstable, error) : failure(error);
 }
 
 Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,

@@ -352,7 +352,11 @@ void ScanWorker::check_files(const FilesTask& task) {
   if (directory) return check_files(directory.get(), task.files);
   const int error = errno;
   for (const ListedFile& file : task.files) {
-    judge_.unverified(file.entry, changed_meanwhile(error) ? kUnstable : Observer::failed(error));
+    if (error == ENOENT) {
+      judge_.missing(file.entry);
+    } else {
+      judge_.unverified(file.entry, changed_meanwhile(error) ? kUnstable : Observer::failed(error));
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -196,6 +198,51 @@ TEST_CASE("while a deploy is under way a failure makes nothing pending or clean"
     if (!*faulty.result || lines_of(**faulty.result) != Lines{}) continue;
     CHECK((*faulty.result)->pending == (*quiet.result)->pending);  // a wider look made up for it
   }
+}
+
+TEST_CASE("a file that was something else for a moment is looked at again") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  const Run quiet = run(plan, Scope::whole(), 1, failing(0, 0));
+  unsigned files = 0;
+  for (const int error : {ELOOP, ENXIO}) {
+    for (unsigned at = 1; at <= quiet.calls.size(); ++at) {
+      if (quiet.calls[at - 1] != SYS_openat) continue;
+      CAPTURE(error);
+      CAPTURE(at);
+      const Run faulty = run(plan, Scope::whole(), 1, failing(at, error));
+      if (!*faulty.result) continue;  // the root
+      CHECK(lines_of(**faulty.result) == Lines{});
+      ++files;
+    }
+  }
+  CHECK(files >= 4);
+}
+
+TEST_CASE("of a directory that vanishes before its files come from the disk, the files are missing") {
+  ScanSite site;
+  site.tree.dir("d");
+  site.tree.file("d/a", "x");
+  site.tree.file("d/b", "x");
+  site.release();
+  const ScanPlan plan = site.plan();
+  const auto index_of = [](const SyscallGate::Calls& calls, int call, bool last) {
+    const auto first_at = std::find(calls.begin(), calls.end(), call);
+    const auto last_at = std::find(calls.rbegin(), calls.rend(), call);
+    return static_cast<unsigned>(last ? calls.rend() - last_at : first_at - calls.begin() + 1);
+  };
+  const unsigned first_read = index_of(run(plan, Scope::whole(), 1, failing(0, 0)).calls, SYS_preadv2, false);
+  // The first file is not in memory, so the second is left for later.
+  const Run cold = run(plan, Scope::whole(), 1, failing(first_read, EAGAIN));
+  REQUIRE(lines_of(**cold.result) == Lines{});
+  const unsigned again = index_of(cold.calls, SYS_openat2, true);
+  REQUIRE(again > first_read);
+  const Run gone = run(plan, Scope::whole(), 1, [&](unsigned nth) {
+    return nth == first_read ? EAGAIN : nth == again ? ENOENT : 0;
+  });
+  const Lines lines = lines_of(**gone.result);
+  CHECK((lines == Lines{"missing d/a"} || lines == Lines{"missing d/b"}));
 }
 
 TEST_CASE("a tree that cannot be seen whole is no release exactly") {
