@@ -4,12 +4,16 @@
 #include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <mutex>
 #include <set>
 #include <system_error>
+
+#include <fmt/format.h>
 
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
 #include "daemon/path_arguments.hpp"
+#include "daemon/patience.hpp"
 #include "daemon/scan_display.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
@@ -157,7 +161,8 @@ ManifestPointer release_before(const Config& config, const TreeConfig& tree, con
 }
 
 /// Rolled back by hand, a tree is one finding.
-void name_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan, unsigned threads, TreeReport& report) {
+void name_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan, const scanner::ScanOptions& options,
+                        TreeReport& report) {
   scanner::ScanResult& scan = *report.scan;
   const bool is_excused = !report.deploying_from.empty() && !scan.pending.empty();
   if (report.partial || is_excused || scan.findings.empty() || !scan.unverified.empty()) return;
@@ -166,7 +171,7 @@ void name_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
     const auto path = RelPath::parse(finding.path);
     path ? differing.add(*path) : differing.add_whole();
   }
-  const auto release = find_exact_release(kept, plan, differing, threads, {});
+  const auto release = find_exact_release(kept, plan, differing, options, {});
   if (release) scan.findings = {scanner::other_release(plan.manifest->header().release, *release)};
 }
 
@@ -189,25 +194,66 @@ void add_strict_problems(TreeReport& report) {
 }
 
 /// A look at the tree, and at how far it is where somebody wants to see that.
-Result<scanner::ScanResult> look(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions how,
-                                 ShowProgress show) {
+Result<scanner::ScanResult> look(const scanner::ScanPlan& plan, const scanner::Scope& scope,
+                                 const scanner::ScanOptions& how, ShowProgress show) {
   std::optional<ScanDisplay> display;
-  if (show == ShowProgress::yes) {
-    how.progress = std::make_shared<scanner::ScanProgress>();
-    display.emplace(plan.manifest->manifest(), scope, how.progress);
-  }
+  if (show == ShowProgress::yes) display.emplace(plan.manifest->manifest(), scope, how.progress);
   return scanner::scan(plan, scope, how, {});
 }
 
-TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanner::Scope& scope,
-                      const CheckOptions& options, std::int64_t now) {
+/// What is known of a tree before the look at it: all that there is to report where the look hangs.
+class BeforeLook {
+ public:
+  void set(const TreeReport& report) {
+    const std::lock_guard lock(mutex_);
+    report_ = report;
+  }
+  [[nodiscard]] TreeReport stalled(std::chrono::milliseconds waited) const {
+    const std::lock_guard lock(mutex_);
+    TreeReport report = report_;
+    report.seconds = std::chrono::duration<double>(waited).count();
+    if (report.plan) {
+      report.scan.emplace().scope = report.asked;
+      report.scan->unverified.push_back({".", scanner::UnverifiedReason::stalled, 0, 0});
+    } else {
+      report.problems.push_back(
+          {"scan", "stalled",
+           fmt::format("{}: its file system has not answered for {} s", manifests::escape(report.root),
+                       std::chrono::duration_cast<std::chrono::seconds>(waited).count())});
+    }
+    return report;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  TreeReport report_;
+};
+
+/// What a check of one tree needs; its own copy, since it may have to be left behind.
+struct TreeCheck {
+  Config config;
+  TreeConfig tree;
+  TreePlaces places;
+  scanner::Scope scope;
+  CheckOptions options;
+  std::int64_t now;
+};
+
+TreeReport begin_report(const TreeCheck& check) {
   TreeReport report;
-  report.name = tree.name;
-  report.root = tree.root;
-  report.manifest_file = tree.manifest;
-  report.asked = scope;
-  report.partial = !scope.is_whole();
-  report.trusted_now = now;
+  report.name = check.tree.name;
+  report.root = check.tree.root;
+  report.manifest_file = check.tree.manifest;
+  report.asked = check.scope;
+  report.partial = !check.scope.is_whole();
+  report.trusted_now = check.now;
+  return report;
+}
+
+TreeReport check_tree(const TreeCheck& check, BeforeLook& before,
+                      const std::shared_ptr<scanner::ScanProgress>& progress) {
+  const auto& [config, tree, places, scope, options, now] = check;
+  TreeReport report = begin_report(check);
   const auto start = std::chrono::steady_clock::now();
 
   const auto policy = options.trust ? Result<manifests::TrustPolicy>(*options.trust) : load_policy(config.trust, tree);
@@ -224,14 +270,16 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   accept_manifest(config, tree, *policy, memory, report);
   if (!report.manifest) return report;
   const ManifestPointer previous = release_before(config, tree, *policy, memory, report);
-  const auto plan = make_plan(config.trees, tree, report.manifest, previous);
+  const auto plan = make_plan(places, tree, report.manifest, previous);
   if (!plan) {
     report.problems.push_back(problem("scan", plan.error()));
     return report;
   }
   scanner::ScanOptions scan_options;
   scan_options.threads = options.threads > 0 ? options.threads : config.limits.threads;
+  scan_options.progress = progress;
   report.plan = *plan;
+  before.set(report);
   auto result = look(**plan, scope, scan_options, options.progress);
   if (result) {
     report.scan = std::move(*result);
@@ -243,8 +291,7 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
     }
     refuse_unknown_paths(**plan, report);
     if (memory.record) {
-      name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options.threads,
-                         report);
+      name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options, report);
     }
     if (options.strict) add_strict_problems(report);
   } else {
@@ -252,6 +299,29 @@ TreeReport check_tree(const Config& config, const TreeConfig& tree, const scanne
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
+}
+
+/// Where the trees are. One whose file system does not answer is where the configuration has it.
+TreePlaces find_places(const Config& config, bool& has_left_work) {
+  /// Trees next to it need not wait for long.
+  constexpr std::chrono::seconds kPatienceWithPlaces{2};
+  TreePlaces places;
+  for (const TreeConfig& tree : config.trees) {
+    auto place = do_with_patience([tree](const auto&) { return find_place(tree); }, kPatienceWithPlaces);
+    has_left_work = has_left_work || !place;
+    places.emplace(tree.name, place ? std::move(*place) : written_place(tree));
+  }
+  return places;
+}
+
+Result<std::vector<scanner::Scope>> find_scopes(const std::vector<const TreeConfig*>& trees, const TreePlaces& places,
+                                                const CheckOptions& options) {
+  std::vector<std::filesystem::path> roots;
+  for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name).root);
+  auto scopes = do_with_patience([roots, paths = options.paths](const auto&) { return scopes_for(roots, paths); },
+                                 options.patience);
+  if (scopes) return std::move(*scopes);
+  return Error{ErrorCode::io, "the file system of a PATH does not answer"};
 }
 
 }  // namespace
@@ -280,14 +350,25 @@ Verdict CheckReport::verdict() const {
 Result<CheckReport> check(const Config& config, const CheckOptions& options, const std::string& host) {
   const auto trees = chosen_trees(config, options.trees);
   if (!trees) return trees.error();
-  const auto scopes = scopes_for(*trees, options.paths);
-  if (!scopes) return scopes.error();
   CheckReport report;
   report.host = host;
+  const TreePlaces places = find_places(config, report.has_left_work);
+  const auto scopes = find_scopes(*trees, places, options);
+  if (!scopes) return scopes.error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
     if ((*scopes)[i].empty()) continue;
-    report.trees.push_back(check_tree(config, *(*trees)[i], (*scopes)[i], options, report.checked_at));
+    const auto check = std::make_shared<const TreeCheck>(
+        TreeCheck{config, *(*trees)[i], places, (*scopes)[i], options, report.checked_at});
+    const auto before = std::make_shared<BeforeLook>();
+    before->set(begin_report(*check));
+    auto done = do_with_patience(
+        [check, before](const std::shared_ptr<scanner::ScanProgress>& progress) {
+          return check_tree(*check, *before, progress);
+        },
+        options.patience);
+    report.has_left_work = report.has_left_work || !done;
+    report.trees.push_back(done ? std::move(*done) : before->stalled(options.patience));
   }
   drop_wrong_guesses(report.trees);
   return report;

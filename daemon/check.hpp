@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,6 +30,9 @@ struct Problem {
 
 /// `what` of a problem with a PATH that was asked for.
 inline constexpr std::string_view kPathProblem = "path";
+
+/// What does not answer for this long hangs.
+inline constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(30);
 
 enum class ShowProgress : bool { no, yes };
 
@@ -60,21 +64,25 @@ struct CheckReport {
   std::string again;
   std::int64_t checked_at = 0;
   std::vector<TreeReport> trees;
+  /// A file system hangs, and threads with it: the process has to end without waiting for them.
+  bool has_left_work = false;
 
   [[nodiscard]] Verdict verdict() const;
 };
 
 struct CheckOptions {
-  std::vector<std::string> trees;            ///< names; empty: all
-  std::vector<std::string> paths;            ///< absolute, or relative to a tree's root; empty: whole trees
-  unsigned threads = 0;                      ///< 0: as the configuration says
-  ShowProgress progress = ShowProgress::no;  ///< on standard error, which is a terminal then
+  std::vector<std::string> trees;                  ///< names; empty: all
+  std::vector<std::string> paths;                  ///< absolute, or relative to a tree's root; empty: whole trees
+  unsigned threads = 0;                            ///< 0: as the configuration says
+  ShowProgress progress = ShowProgress::no;        ///< on standard error, which is a terminal then
+  std::chrono::milliseconds patience = kPatience;  ///< with a file system that does not answer
   bool strict = false;  ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
   /// Keys that a person named. They are trusted as given, and no directory is read.
   std::optional<manifests::TrustPolicy> trust;
 };
 
-/// Fails (`usage`) for trees or paths that do not exist in the configuration; all else is in the report.
+/// Fails for trees or paths that do not exist in the configuration (`usage`) and for paths whose file system does not
+/// answer (`io`); all else is in the report.
 manifests::Result<CheckReport> check(const Config& config, const CheckOptions& options, const std::string& host);
 
 }  // namespace driftd::daemon

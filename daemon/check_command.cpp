@@ -123,6 +123,12 @@ Result<CheckReport> look(const CommandLine& line, const std::string& host) {
   return report;
 }
 
+/// Where threads hang, nothing can be taken down in order, and need not be: all has been printed.
+int end_with(int code, const CheckReport& report) {
+  if (report.has_left_work) std::_Exit(code);
+  return code;
+}
+
 /// A verdict that nobody could read is no verdict.
 class StandardOutput {
  public:
@@ -166,8 +172,11 @@ int run_check(const CommandLine& line, const std::string& host) {
       for (const Problem& problem : tree.problems) fmt::print(stderr, "driftd: {}: {}\n", tree.name, problem.message);
     }
   }
-  if (auto printed = print_report(*report, line); !printed) return fail(printed.error(), line.output);
-  return line.output == Output::nagios ? nagios_exit_code(report->verdict()) : exit_code(report->verdict());
+  if (auto printed = print_report(*report, line); !printed) {
+    return end_with(fail(printed.error(), line.output), *report);
+  }
+  const Verdict verdict = report->verdict();
+  return end_with(line.output == Output::nagios ? nagios_exit_code(verdict) : exit_code(verdict), *report);
 }
 
 int run_explain(const CommandLine& line, const std::string& host) {
@@ -175,8 +184,8 @@ int run_explain(const CommandLine& line, const std::string& host) {
   if (!report) return fail(report.error());
   StandardOutput output;
   output.print(explanation(*report, colour_for(line.colour)));
-  if (auto printed = output.finish(); !printed) return fail(printed.error());
-  return exit_code(report->verdict());
+  if (auto printed = output.finish(); !printed) return end_with(fail(printed.error()), *report);
+  return end_with(exit_code(report->verdict()), *report);
 }
 
 }  // namespace driftd::daemon

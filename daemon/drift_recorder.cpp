@@ -20,8 +20,8 @@ using scanner::OpenDrift;
 }  // namespace
 
 void DriftRecorder::start() {
-  workers_.look(
-      [&history = history_, tree = state_.config().name](const std::stop_token&) { return history.recall(tree); },
+  workers_.record(
+      [&history = history_, tree = state_.config().name](const WorkContext&) { return history.recall(tree); },
       [weak = weak_from_this()](Result<HistoryStore::Recalled> recalled) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
@@ -112,17 +112,17 @@ void DriftRecorder::write(HistoryBatch batch) {
   if (!is_news && !is_judged_anew) return;
   written_judged_by_ = batch.judged_by;
   const bool is_all = batch.only_open.has_value();
-  workers_.look([&history = history_, tree = state_.config().name,
-                 batch = std::move(batch)](const std::stop_token&) { return history.write(tree, batch); },
-                [weak = weak_from_this(), is_all](const Result<void>& written) {
-                  const auto self = weak.lock();
-                  if (!self || self->stopped_) return;
-                  if (is_all) self->catching_up_ = false;
-                  if (!written) return self->failed(written.error());
-                  if (!is_all) return;
-                  self->behind_ = false;
-                  spdlog::info("{}: the history is being written again", self->state_.config().name);
-                });
+  workers_.record([&history = history_, tree = state_.config().name,
+                   batch = std::move(batch)](const WorkContext&) { return history.write(tree, batch); },
+                  [weak = weak_from_this(), is_all](const Result<void>& written) {
+                    const auto self = weak.lock();
+                    if (!self || self->stopped_) return;
+                    if (is_all) self->catching_up_ = false;
+                    if (!written) return self->failed(written.error());
+                    if (!is_all) return;
+                    self->behind_ = false;
+                    spdlog::info("{}: the history is being written again", self->state_.config().name);
+                  });
 }
 
 void DriftRecorder::write_all() {

@@ -24,7 +24,7 @@ class DriftRecorder : public std::enable_shared_from_this<DriftRecorder> {
  public:
   static constexpr std::chrono::milliseconds kRetry = std::chrono::seconds(30);
 
-  /// All outlive this object. `history` is touched in Workers::look only; writing is tried again after `retry`.
+  /// All outlive this object. `history` is touched in Workers::record only; writing is tried again after `retry`.
   DriftRecorder(boost::asio::io_context& io, Workers& workers, HistoryStore& history, TreeState& state,
                 std::chrono::milliseconds retry = kRetry)
       : workers_(workers),

@@ -7,12 +7,10 @@
 namespace driftd::daemon {
 
 std::optional<std::string> find_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
-                                              const scanner::Scope& differing, unsigned threads,
+                                              const scanner::Scope& differing, const scanner::ScanOptions& options,
                                               const std::stop_token& stop) {
   const auto record = kept.store.read(kept.tree.name, kept.tree.manifest_name);
   if (!record) return std::nullopt;
-  scanner::ScanOptions options;
-  options.threads = threads;
   // Two releases with the same content are the same to the host; the later one's name is the better known.
   std::set<manifests::ContentId> tried{plan.manifest->content()};
   for (const KeptManifest& one : record->kept) {

@@ -22,7 +22,7 @@ struct KeptReleases {
 /// The kept release that the tree is as a whole, if it is one: the night's rollback by hand is one finding then, not
 /// thousands. `differing` are all paths at which the tree differs from the plan's manifest.
 std::optional<std::string> find_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
-                                              const scanner::Scope& differing, unsigned threads,
+                                              const scanner::Scope& differing, const scanner::ScanOptions& options,
                                               const std::stop_token& stop);
 
 }  // namespace driftd::daemon

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "daemon/tree_place.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/rel_path.hpp"
 
@@ -19,13 +21,6 @@ using manifests::RelPath;
 using manifests::Result;
 
 Error usage(std::string message) { return {ErrorCode::usage, std::move(message)}; }
-
-/// With links resolved, or as it is written where nothing is there: a root that is gone is still the tree's.
-fs::path resolved(const fs::path& path) {
-  std::error_code error;
-  auto real = fs::canonical(path, error);
-  return error ? path.lexically_normal() : real;
-}
 
 /// Where an absolute path lies in the tree: `.` for its root.
 std::optional<std::string> path_beneath_root(const fs::path& root, const fs::path& path) {
@@ -79,15 +74,13 @@ std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::stri
 
 }  // namespace
 
-Result<std::vector<scanner::Scope>> scopes_for(const std::vector<const TreeConfig*>& trees,
+Result<std::vector<scanner::Scope>> scopes_for(const std::vector<fs::path>& roots,
                                                const std::vector<std::string>& paths) {
-  std::vector<scanner::Scope> scopes(trees.size());
+  std::vector<scanner::Scope> scopes(roots.size());
   if (paths.empty()) {
     for (scanner::Scope& scope : scopes) scope.add_whole();
     return scopes;
   }
-  std::vector<fs::path> roots;
-  for (const TreeConfig* tree : trees) roots.push_back(resolved(tree->root));
   for (const std::string& path : paths) {
     // An unset variable in a script: not all trees.
     if (path.empty()) return usage("a PATH is empty");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/exact_release.hpp"
+#include "daemon/freed_memory.hpp"
 #include "daemon/state_store.hpp"
 #include "daemon/tree_loader.hpp"
 
@@ -25,19 +26,22 @@ struct Answer {
   Clock::duration cost;
 };
 
-std::optional<std::string> find_release(const ReleaseFinder::Question& question, const std::stop_token& stop) {
+std::optional<std::string> find_release(const ReleaseFinder::Question& question, const WorkContext& context) {
   const auto policy = load_policy(question.config->trust, question.tree);
   auto store = StateStore::open_for_reading(question.config->state_directory);
   if (!policy || !store) return std::nullopt;
   const KeptReleases kept{*store, question.tree, *policy, question.config->limits.manifest_size};
-  return find_exact_release(kept, *question.plan, question.differing, question.config->limits.threads, stop);
+  scanner::ScanOptions options;
+  options.threads = question.config->limits.threads;
+  options.progress = context.progress;
+  return find_exact_release(kept, *question.plan, question.differing, options, context.stop);
 }
 
-Answer find(const ReleaseFinder::Question& question, const std::stop_token& stop) {
+Answer find(const ReleaseFinder::Question& question, const WorkContext& context) {
   const auto start = Clock::now();
   Answer answer{question.version, {}, {}};
   try {
-    answer.release = find_release(question, stop);
+    answer.release = find_release(question, context);
   } catch (const std::exception&) {
     // No memory or no threads: there is no answer, and the findings stand one by one.
   }
@@ -63,18 +67,22 @@ void ReleaseFinder::look() {
   auto asked = ask_();
   if (!asked) return;
   looking_ = true;
-  workers_.scan([question = std::shared_ptr<const Question>(std::move(asked))](
-                    const std::stop_token& stop) { return find(*question, stop); },
-                [weak = weak_from_this()](const Answer& answer) {
-                  const auto self = weak.lock();
-                  if (!self || self->stopped_) return;
-                  self->looking_ = false;
-                  self->cost_ = answer.cost;
-                  const auto now = self->ask_();
-                  if (!now) return;
-                  if (now->version != answer.version) return self->look_later();
-                  if (answer.release) self->found_(*answer.release);
-                });
+  workers_.scan(
+      threads_,
+      [question = std::shared_ptr<const Question>(std::move(asked))](const WorkContext& context) {
+        return find(*question, context);
+      },
+      [weak = weak_from_this()](const Answer& answer) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        self->looking_ = false;
+        self->cost_ = answer.cost;
+        self->workers_.record([](const WorkContext&) { return give_back_freed_memory(), true; }, [](bool) {});
+        const auto now = self->version_();
+        if (!now) return;
+        if (*now != answer.version) return self->look_later();
+        if (answer.release) self->found_(*answer.release);
+      });
 }
 
 }  // namespace driftd::daemon

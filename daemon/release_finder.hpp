@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -29,10 +30,18 @@ class ReleaseFinder : public std::enable_shared_from_this<ReleaseFinder> {
   };
   /// Null where there is nothing to ask.
   using Ask = std::function<std::unique_ptr<Question>()>;
+  /// Of what is known now; nothing where there is nothing to ask any more.
+  using Version = std::function<std::optional<std::uint64_t>()>;
   using Found = std::function<void(const std::string& release)>;
 
-  ReleaseFinder(boost::asio::io_context& io, Workers& workers, Ask ask, Found found)
-      : workers_(workers), ask_(std::move(ask)), found_(std::move(found)), timer_(io) {}
+  ReleaseFinder(boost::asio::io_context& io, Workers& workers, std::shared_ptr<TreeThreads> threads, Ask ask,
+                Version version, Found found)
+      : workers_(workers),
+        threads_(std::move(threads)),
+        ask_(std::move(ask)),
+        version_(std::move(version)),
+        found_(std::move(found)),
+        timer_(io) {}
 
   /// Something has changed. The look comes when nothing does for a while, and the later the more it costs.
   void look_later();
@@ -42,7 +51,9 @@ class ReleaseFinder : public std::enable_shared_from_this<ReleaseFinder> {
   void look();
 
   Workers& workers_;
+  std::shared_ptr<TreeThreads> threads_;
   Ask ask_;
+  Version version_;
   Found found_;
   boost::asio::steady_timer timer_;
   bool stopped_ = false;

@@ -35,7 +35,8 @@ void ScanDisplay::draw_until(const std::stop_token& stop) {
     stopped_.wait_for(lock, stop, wait, [] { return false; });
     if (stop.stop_requested()) return;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    line.draw(manifests::progress_line({"entries", progress_->entries, entries_, progress_->bytes, bytes_, seconds},
+    const auto done = progress_->totals();
+    line.draw(manifests::progress_line({"entries", done.entries, entries_, done.bytes, bytes_, seconds},
                                        manifests::TerminalLine::columns()));
   }
 }

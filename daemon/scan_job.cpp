@@ -8,10 +8,11 @@ namespace driftd::daemon {
 namespace {
 
 using manifests::Result;
-Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const std::stop_token& stop) {
+
+Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const WorkContext& context) {
   scanned.plan = job.plan;
   if (!scanned.plan) {
-    auto plan = make_plan(job.config->trees, job.tree, job.manifest, job.previous);
+    auto plan = make_plan(*job.places, job.tree, job.manifest, job.previous);
     if (!plan) return plan.error();
     scanned.plan = std::move(*plan);
   }
@@ -22,10 +23,11 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const std
   options.priority = scanner::Priority::background;
   options.cache = scanned.cache;
   options.quick = job.depth == Depth::quick;
+  options.progress = context.progress;
   if (job.limited && job.config->limits.read_rate) {
     options.throttle = std::make_shared<scanner::Throttle>(*job.config->limits.read_rate);
   }
-  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, stop);
+  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, context.stop);
 }
 
 /// What could not be done for want of memory or threads has failed, and that shows.
@@ -41,14 +43,15 @@ Result<scanner::ScanResult> or_failure(Work work) {
 }  // namespace
 
 Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                         const scanner::ScanOptions& options, const std::stop_token& stop) {
-  return or_failure([&] { return scanner::scan(plan, scope, options, stop); });
+                                         scanner::ScanOptions options, const WorkContext& context) {
+  options.progress = context.progress;
+  return or_failure([&] { return scanner::scan(plan, scope, options, context.stop); });
 }
 
-Scanned run(const ScanJob& job, const std::stop_token& stop) {
+Scanned run(const ScanJob& job, const WorkContext& context) {
   Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, {}};
   const auto start = std::chrono::steady_clock::now();
-  scanned.result = or_failure([&] { return scan(job, scanned, stop); });
+  scanned.result = or_failure([&] { return scan(job, scanned, context); });
   scanned.duration = std::chrono::steady_clock::now() - start;
   return scanned;
 }

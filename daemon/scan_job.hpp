@@ -2,11 +2,12 @@
 
 #include <chrono>
 #include <memory>
-#include <stop_token>
 
 #include "daemon/config.hpp"
 #include "daemon/standing.hpp"
+#include "daemon/tree_place.hpp"
 #include "daemon/tree_state.hpp"
+#include "daemon/work_thread.hpp"
 #include "manifests/error.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/stat_cache.hpp"
@@ -17,6 +18,7 @@ namespace driftd::daemon {
 struct ScanJob {
   Depth depth = Depth::full;
   std::shared_ptr<const Config> config;
+  std::shared_ptr<const TreePlaces> places;
   TreeConfig tree;
   ManifestPointer manifest;
   ManifestPointer previous;
@@ -36,10 +38,10 @@ struct Scanned {
 };
 
 /// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
-Scanned run(const ScanJob& job, const std::stop_token& stop);
+Scanned run(const ScanJob& job, const WorkContext& context);
 
 /// As scanner::scan(), and never throws.
 manifests::Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                                    const scanner::ScanOptions& options, const std::stop_token& stop);
+                                                    scanner::ScanOptions options, const WorkContext& context);
 
 }  // namespace driftd::daemon

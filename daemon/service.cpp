@@ -1,8 +1,8 @@
 #include "daemon/service.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +24,7 @@
 #include "daemon/pages.hpp"
 #include "daemon/snapshot.hpp"
 #include "daemon/tree_monitor.hpp"
+#include "daemon/tree_place.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
 #include "manifests/exit_code.hpp"
@@ -37,8 +38,8 @@ using manifests::Result;
 
 /// What does not announce itself, as a scan that is overdue, is published this often.
 constexpr auto kTick = std::chrono::seconds(1);
-/// About 50 MB.
-constexpr std::size_t kMostWaitingEvents = 300'000;
+/// systemd waits longer, but whoever stops a service does not like to.
+constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
 /// The composition root: owns everything and wires it together, on the io_context's thread.
 class Service {
@@ -48,13 +49,21 @@ class Service {
         host_(std::move(host)),
         workers_(io_),
         store_(StateStore::open(config.state_directory)),
-        hub_(config.watch, [this](scanner::WatchBatch batch) { on_watch(std::move(batch)); }),
+        hub_(config.watch,
+             [this](scanner::WatchBatch batch) {
+               // On the watcher's thread: nothing but handing on.
+               asio::post(io_, [this, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
+                 on_watch(shared);
+               });
+             }),
         context_{io_,
                  workers_,
                  hub_,
                  store_,
                  history_,
                  std::make_shared<const Config>(std::move(config)),
+                 std::make_shared<const TreePlaces>(),
+                 [this](const std::string& tree, const TreePlace& place) { on_located(tree, place); },
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
         http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
@@ -74,7 +83,12 @@ class Service {
     return {};
   }
 
-  void run() { io_.run(); }
+  /// Until it is told to stop. False: a file system hangs and some threads with it, so that this object cannot be
+  /// destroyed.
+  bool run() {
+    io_.run();
+    return all_ended_;
+  }
 
  private:
   void tell_protection() const {
@@ -125,11 +139,10 @@ class Service {
       wanted.emplace(tree.name, monitor);
     }
     monitors_.swap(wanted);
+    adopt_places(wanted);
     for (const auto& [name, monitor] : wanted) {
       const auto kept = monitors_.find(name);
-      if (kept != monitors_.end() && kept->second == monitor) continue;
-      monitor->stop();
-      workers_.look([this, tree = name](const std::stop_token&) { return hub_.uncover(tree), true; }, [](bool) {});
+      if (kept == monitors_.end() || kept->second != monitor) monitor->stop();
     }
     for (const auto& [name, monitor] : monitors_) {
       const auto before = wanted.find(name);
@@ -139,12 +152,33 @@ class Service {
     publish();
   }
 
+  /// Where each tree is: as its threads have found out, or else as it is written.
+  void adopt_places(const std::map<std::string, std::shared_ptr<TreeMonitor>>& before) {
+    auto places = std::make_shared<TreePlaces>();
+    for (const TreeConfig& tree : context_.config->trees) {
+      const auto known = context_.places->find(tree.name);
+      const auto old = before.find(tree.name);
+      const bool is_same = old != before.end() && old->second == monitors_.at(tree.name);
+      const bool is_known = is_same && known != context_.places->end();
+      places->emplace(tree.name, is_known ? known->second : written_place(tree));
+    }
+    context_.places = std::move(places);
+  }
+
+  void on_located(const std::string& tree, const TreePlace& place) {
+    if (context_.places->at(tree) == place) return;
+    auto places = std::make_shared<TreePlaces>(*context_.places);
+    places->insert_or_assign(tree, place);
+    context_.places = std::move(places);
+    for (const auto& [name, monitor] : monitors_) monitor->on_places();
+  }
+
   void drop_old_history() {
     std::vector<std::string> configured;
     for (const TreeConfig& tree : context_.config->trees) configured.push_back(tree.name);
-    workers_.look([this, configured](const std::stop_token&) { return history_.drop_old(configured, wall_clock()); },
-                  // Whoever writes next has the same trouble, and says so.
-                  [](const Result<void>&) {});
+    workers_.record([this, configured](const WorkContext&) { return history_.drop_old(configured, wall_clock()); },
+                    // Whoever writes next has the same trouble, and says so.
+                    [](const Result<void>&) {});
   }
 
   void reload() {
@@ -186,7 +220,8 @@ class Service {
     spdlog::info("stopping");
     for (const auto& [name, monitor] : monitors_) monitor->stop();
     http_.stop();
-    workers_.stop();
+    all_ended_ = workers_.stop(kStopPatience);
+    if (!all_ended_) spdlog::warn("a file system does not answer; what waits for it is left behind");
     io_.stop();
   }
 
@@ -194,6 +229,9 @@ class Service {
     tick_.expires_after(kTick);
     tick_.async_wait([this](boost::system::error_code error) {
       if (error) return;
+      const auto now = Workers::Clock::now();
+      workers_.hand_on_turn(now);
+      for (const auto& [name, monitor] : monitors_) monitor->look_whether_stalled(now);
       publish();
       await_tick();
     });
@@ -209,39 +247,12 @@ class Service {
     });
   }
 
-  /// On the watcher's thread: nothing but handing on. What the looks cannot keep up with is given up for one look at
-  /// everything, before it fills the memory.
-  void on_watch(scanner::WatchBatch batch) {
-    if (waiting_events_ + batch.events.size() > kMostWaitingEvents) {
-      batch.events.clear();
-      batch.overflow = true;
+  void on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
+    if (!batch->failure.empty()) {
+      hub_.lost(batch->failure);
+      spdlog::error("watching ended: {}; polling from now on", batch->failure);
     }
-    waiting_events_ += batch.events.size();
-    struct Resolved {
-      std::map<std::string, scanner::Scope> dirty;
-      std::uint64_t received;
-      bool overflow;
-      std::string failure;
-      std::chrono::steady_clock::time_point since;
-    };
-    workers_.look(
-        [this, batch = std::move(batch)](const std::stop_token&) {
-          waiting_events_ -= batch.events.size();
-          if (!batch.failure.empty()) hub_.lost(batch.failure);
-          return Resolved{hub_.resolve(batch.events), batch.received, batch.overflow, batch.failure, batch.since};
-        },
-        [this](const Resolved& resolved) {
-          for (const auto& [name, scope] : resolved.dirty) {
-            if (const auto at = monitors_.find(name); at != monitors_.end())
-              at->second->on_dirty(scope, resolved.since);
-          }
-          for (const auto& [name, monitor] : monitors_) {
-            if (!monitor->state().watching_events()) continue;
-            monitor->on_events(resolved.received, resolved.overflow);
-            if (!resolved.failure.empty()) monitor->on_watch_lost();
-          }
-          if (!resolved.failure.empty()) spdlog::error("watching ended: {}; polling from now on", resolved.failure);
-        });
+    for (const auto& [name, monitor] : monitors_) monitor->on_watch(batch);
   }
 
   void publish() {
@@ -261,10 +272,9 @@ class Service {
 
   const std::string config_file_;
   const std::string host_;
-  std::atomic<std::size_t> waiting_events_{0};
   asio::io_context io_{1};
   Workers workers_;
-  StateStore store_;              ///< touched in Workers::look only, once the io_context runs
+  StateStore store_;              ///< touched in Workers::record only, once the io_context runs
   HistoryStore history_{store_};  ///< likewise
   WatchHub hub_;
   MonitorContext context_;
@@ -274,6 +284,7 @@ class Service {
   double reload_time_ = 0;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
   std::string status_;
+  bool all_ended_ = true;
   HttpServer http_;
   asio::signal_set signals_;
   asio::steady_timer tick_;
@@ -291,12 +302,15 @@ int run_service(const std::string& config_file, const std::string& host) {
   }
   set_log_level(config->log_level);
   spdlog::info("driftd {} starts: {} trees", manifests::kVersion, config->trees.size());
-  Service service(config_file, host, std::move(*config));
-  if (auto started = service.start(); !started) {
+  auto service = std::make_unique<Service>(config_file, host, std::move(*config));
+  if (auto started = service->start(); !started) {
     spdlog::critical("{}", started.error().message);
     return manifests::kExitUnknown;
   }
-  service.run();
+  if (!service->run()) {
+    spdlog::shutdown();
+    std::_Exit(manifests::kExitClean);
+  }
   return manifests::kExitClean;
 }
 

@@ -40,11 +40,10 @@ class Decision {
   Decision(const StandingInputs& inputs, const Standing& before, StateStore& store, TrustPolicy policy)
       : inputs_(inputs), before_(before), store_(store), policy_(std::move(policy)) {}
 
-  Standing make() {
+  Standing make(Result<OfferedManifest> offered) {
     read_record();
     standing_.time_floor = floor();
     const std::int64_t now = std::max(inputs_.wall_clock, standing_.time_floor);
-    auto offered = read_offered(inputs_.tree.manifest, policy_, inputs_.manifest_limit);
     if (offered) {
       const auto judged = judge_offer(*offered->manifest, inputs_.tree, policy_, &record_, now);
       if (judged) {
@@ -236,16 +235,22 @@ Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tre
   return std::make_shared<const VerifiedManifest>(std::move(*verified));
 }
 
-Standing decide(const StandingInputs& inputs, const Standing& before, StateStore& store) {
-  auto policy = load_policy(inputs.trust, inputs.tree);
-  if (!policy) {
+Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit) {
+  auto policy = load_policy(trust, tree);
+  if (!policy) return {policy.error(), policy.error()};
+  auto manifest = read_offered(tree.manifest, *policy, manifest_limit);
+  return {std::move(policy), std::move(manifest)};
+}
+
+Standing decide(const StandingInputs& inputs, Offer offer, const Standing& before, StateStore& store) {
+  if (!offer.policy) {
     // Which keys count is not known, so nothing that they signed can be relied on.
     Standing standing = before;
-    standing.problem = policy.error();
-    standing.distrust = policy.error();
+    standing.problem = offer.policy.error();
+    standing.distrust = offer.policy.error();
     return standing;
   }
-  return Decision(inputs, before, store, std::move(*policy)).make();
+  return Decision(inputs, before, store, std::move(*offer.policy)).make(std::move(offer.manifest));
 }
 
 }  // namespace driftd::daemon

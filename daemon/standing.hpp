@@ -59,15 +59,23 @@ enum class Arrival {
 
 struct StandingInputs {
   const TreeConfig& tree;
-  const TrustConfig& trust;
   std::size_t manifest_limit;
   std::int64_t wall_clock;  ///< seconds since 1970
   std::int64_t build_time;  ///< likewise: of this program, which is older than anything it does
   Arrival arrival;
 };
 
-/// Looks at the disk and decides; what is newly accepted is remembered in the store first. `before` is the last
-/// decision for this tree in this process, or empty.
-Standing decide(const StandingInputs& inputs, const Standing& before, StateStore& store);
+/// What the tree's file system and the trust directories hold now.
+struct Offer {
+  manifests::Result<manifests::TrustPolicy> policy;
+  manifests::Result<OfferedManifest> manifest;
+};
+
+/// Asks the tree's file system, so it may hang.
+Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit);
+
+/// What is newly accepted is remembered in the store first. `before` is the last decision for this tree in this
+/// process, or empty.
+Standing decide(const StandingInputs& inputs, Offer offer, const Standing& before, StateStore& store);
 
 }  // namespace driftd::daemon

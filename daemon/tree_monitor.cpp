@@ -1,17 +1,16 @@
 #include "daemon/tree_monitor.hpp"
 
-#include <exception>
+#include <algorithm>
+#include <iterator>
 #include <random>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
-#include "daemon/fingerprint.hpp"
-#include "daemon/tree_loader.hpp"
+#include "daemon/freed_memory.hpp"
 #include "daemon/tree_log.hpp"
 #include "manifests/escape.hpp"
-#include "manifests/version.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -21,15 +20,15 @@ using manifests::RelPath;
 using manifests::Result;
 using scanner::ScanResult;
 
-constexpr auto kPoll = std::chrono::seconds(1);
-/// Deploy tools replace manifest and signature not quite at once.
-constexpr auto kTornReplace = std::chrono::seconds(2);
-constexpr auto kLookAgain = std::chrono::seconds(30);
+/// What stands still for this long hangs.
+constexpr auto kStalled = std::chrono::seconds(30);
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
+/// About 17 MB.
+constexpr std::size_t kMostWaitingEvents = 100'000;
 
 /// Ten per cent either way, so that a fleet does not scan in step.
 std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
@@ -38,40 +37,13 @@ std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(interval * factor(random));
 }
 
-/// What a manifest and a signature look like that do not belong together yet.
-bool is_torn(const manifests::Error& problem) {
-  using manifests::ErrorCode;
-  return problem.code == ErrorCode::signature || problem.code == ErrorCode::unreadable;
-}
-
-/// What may be otherwise without any file changing: a clock moves on, a disk has room again, a lock ends.
-bool may_heal_by_itself(const Standing& standing) {
-  using manifests::ErrorCode;
-  if (standing.forgetful) return true;
-  if (!standing.problem) return false;
-  switch (standing.problem->code) {
-    case ErrorCode::future:
-    case ErrorCode::expired:
-    case ErrorCode::io:
-    case ErrorCode::unreadable:
-    case ErrorCode::trust: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
-
-struct TreeMonitor::Loaded {
-  std::string root;
-  Standing standing;
-  bool reloaded;  ///< because the configuration was
-};
 
 TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing known)
     : context_(context),
       state_(std::move(config)),
       known_(std::move(known)),
-      poll_timer_(context.io),
+      threads_(context.workers.open_tree()),
       scan_timer_(context.io),
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
@@ -79,119 +51,96 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
 
 void TreeMonitor::start() {
   finder_ = std::make_shared<ReleaseFinder>(
-      context_.io, context_.workers,
+      context_.io, context_.workers, threads_,
       [weak = weak_from_this()] {
         const auto self = weak.lock();
         return self ? self->ask_for_release() : nullptr;
+      },
+      [weak = weak_from_this()]() -> std::optional<std::uint64_t> {
+        const auto self = weak.lock();
+        if (!self || !self->state_.may_be_another_release()) return std::nullopt;
+        return self->state_.drift_version();
       },
       [weak = weak_from_this()](const std::string& release) {
         if (const auto self = weak.lock()) self->on_other_release(release);
       });
   recorder_->start();
-  poll();
+  // The poller lives no longer than this object does.
+  poller_ = std::make_shared<ManifestPoller>(
+      context_.io, context_.workers, threads_, context_.store, state_.config(),
+      ManifestPoller::Owner{
+          [this] { return context_.config; }, [this] { return state_.manifest() ? state_.standing() : known_; },
+          [this](const TreePlace& place) { context_.located(state_.config().name, place); },
+          [this](ManifestPoller::Decided decided) { on_decided(std::move(decided)); }, [this] { on_root_moved(); }});
+  poller_->start();
+}
+
+TreeMonitor::~TreeMonitor() {
+  if (poller_) poller_->stop();
 }
 
 void TreeMonitor::stop() {
   stopped_ = true;
-  poll_timer_.cancel();
   scan_timer_.cancel();
   deploy_timer_.cancel();
+  if (poller_) poller_->stop();
   if (finder_) finder_->stop();
   recorder_->stop();
   settle_timer_.cancel();
+  context_.workers.close_tree(threads_);
 }
 
-void TreeMonitor::reload() { reload_ = true; }
+void TreeMonitor::reload() { poller_->reload(); }
 
-void TreeMonitor::poll() {
-  const auto config = context_.config;
-  context_.workers.look(
-      [config, tree = state_.config(), &store = context_.store](const std::stop_token&) {
-        // `trust reset` writes to the store from outside.
-        return fingerprint(tree, config->trust) + "state " + std::to_string(store.version()) + "\n";
-      },
-      [weak = weak_from_this()](std::string now) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        const bool is_due = self->load_again_at_ && Clock::now() >= *self->load_again_at_;
-        const bool is_wanted = self->reload_ || is_due || now != self->fingerprint_;
-        if (!self->loading_ && Clock::now() >= self->torn_until_ && is_wanted) self->load(std::move(now));
-        self->poll_timer_.expires_after(kPoll);
-        self->poll_timer_.async_wait([weak](boost::system::error_code error) {
-          if (const auto alive = weak.lock(); alive && !error && !alive->stopped_) alive->poll();
-        });
-      });
+void TreeMonitor::on_root_moved() {
+  forget_plan();
+  state_.root_changed();
+  context_.publish();
 }
 
-void TreeMonitor::load(std::string fingerprint) {
-  loading_ = true;
-  const auto work = [config = context_.config, tree = state_.config(),
-                     before = state_.manifest() ? state_.standing() : known_, root = root_, &store = context_.store,
-                     reloaded = std::exchange(reload_, false)](const std::stop_token&) {
-    const std::string now_root = root_fingerprint(tree.root);
-    const bool has_moved = !root.empty() && root != now_root;
-    const StandingInputs inputs{tree,
-                                config->trust,
-                                config->limits.manifest_size,
-                                wall_clock(),
-                                manifests::kRevisionTime,
-                                has_moved ? Arrival::flip : Arrival::in_place};
-    try {
-      return Loaded{now_root, decide(inputs, before, store), reloaded};
-    } catch (const std::exception& exception) {
-      // A manifest larger than the memory is one that cannot be read, and no reason to stop watching the others.
-      Standing kept = before;
-      kept.problem = manifests::Error{manifests::ErrorCode::io, tree.manifest + ": " + exception.what()};
-      return Loaded{now_root, std::move(kept), reloaded};
-    }
-  };
-  context_.workers.look(work, [weak = weak_from_this(), fingerprint = std::move(fingerprint)](Loaded loaded) {
-    if (const auto self = weak.lock(); self && !self->stopped_) self->on_loaded(std::move(loaded), fingerprint);
-  });
+void TreeMonitor::forget_plan() {
+  ++generation_;
+  plan_.reset();
+  cache_.reset();
 }
 
-void TreeMonitor::on_loaded(Loaded loaded, std::string fingerprint) {
-  loading_ = false;
-  const bool may_be_torn = loaded.standing.problem && !retried_ && is_torn(*loaded.standing.problem);
-  if (may_be_torn) {
-    retried_ = true;
-    reload_ = reload_ || loaded.reloaded;
-    torn_until_ = Clock::now() + kTornReplace;
-    load_again_at_ = torn_until_;
-    if (!root_.empty() && root_ != loaded.root) {
-      // Whatever the manifest turns out to be, nothing is known of what stands there now.
-      ++generation_;
-      plan_.reset();
-      cache_.reset();
-      state_.root_changed();
-      context_.publish();
-    }
-    return;
-  }
-  retried_ = false;
-  const bool root_moved = !root_.empty() && root_ != loaded.root;
-  root_ = std::move(loaded.root);
-  fingerprint_ = std::move(fingerprint);
-
-  load_again_at_.reset();
-  if (may_heal_by_itself(loaded.standing)) load_again_at_ = Clock::now() + kLookAgain;
+void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
   known_ = {};
   const Standing before = state_.standing();
-  const auto news = state_.take(std::move(loaded.standing), wall_clock(), boot_clock());
+  const auto news = state_.take(std::move(decided.standing), wall_clock(), boot_clock());
   log_standing(state_.config().name, before, state_.standing(), news);
-  if (root_moved) state_.root_changed();
-  if (news != TreeState::News::none || root_moved) {
-    ++generation_;
+  if (decided.root_moved) state_.root_changed();
+  if (news != TreeState::News::none || decided.root_moved) {
     pending_ = {};
-    plan_.reset();
-    cache_.reset();
+    forget_plan();
     await_deploy_deadline();
     start_scan(Depth::full, Pace::free);
-  } else if (loaded.reloaded) {
+  } else if (decided.is_reloaded) {
     // The other trees may have changed, and with them what is left out of this one.
     start_scan(Depth::full, Pace::free);
   }
   context_.publish();
+}
+
+void TreeMonitor::look_whether_stalled(Clock::time_point now) {
+  const bool is_stalled = threads_->standstill(now) >= kStalled;
+  if (is_stalled == state_.is_stalled()) return;
+  state_.set_stalled(is_stalled);
+  const auto& name = state_.config().name;
+  if (is_stalled) {
+    spdlog::error("{}: its file system has not answered for {} s; nothing is known of the tree until it does", name,
+                  kStalled.count());
+  } else {
+    spdlog::warn("{}: its file system answers again", name);
+  }
+}
+
+bool TreeMonitor::is_plan_outdated() const {
+  return plan_ && plan_->exemptions != exemptions_for(state_.config().name, *context_.places);
+}
+
+void TreeMonitor::on_places() {
+  if (is_plan_outdated()) start_scan(Depth::full, Pace::free);
 }
 
 void TreeMonitor::await_deploy_deadline() {
@@ -225,8 +174,8 @@ void TreeMonitor::end_deploy_if_done() {
     plan->previous.reset();
     plan_ = std::move(plan);
   }
-  context_.workers.look(
-      [&store = context_.store, name, from](const std::stop_token&) { return store.end_transition(name, from); },
+  context_.workers.record(
+      [&store = context_.store, name, from](const WorkContext&) { return store.end_transition(name, from); },
       [name](const Result<void>& done) {
         if (!done) spdlog::error("{}: {}", name, done.error().message);
       });
@@ -264,35 +213,31 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
   again_ = false;
   scan_timer_.cancel();
   state_.scan_started();
-  ScanJob job{depth,
-              context_.config,
-              state_.config(),
-              state_.manifest(),
-              state_.standing().previous,
-              generation_,
-              pace == Pace::limited,
-              depth == Depth::quick ? plan_ : nullptr,
+  ScanJob job{depth,           context_.config,       context_.places,
+              state_.config(), state_.manifest(),     state_.standing().previous,
+              generation_,     pace == Pace::limited, depth == Depth::quick ? plan_ : nullptr,
               cache_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
-      [&hub = context_.hub, tree = state_.config()](const std::stop_token&) { return hub.cover(tree.name, tree.root); },
-      [weak = weak_from_this(), job = std::move(job)](const Result<void>& covered) {
+      *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
+      [weak = weak_from_this(), job = std::move(job)](Covered covered) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
-        self->on_covered(covered);
-        self->context_.workers.scan([job](const std::stop_token& stop) { return run(job, stop); },
-                                    [weak](Scanned scanned) {
-                                      if (const auto alive = weak.lock(); alive && !alive->stopped_)
-                                        alive->on_scanned(std::move(scanned));
-                                    });
+        self->on_covered(std::move(covered));
+        self->context_.workers.scan(
+            self->threads_, [job](const WorkContext& context) { return run(job, context); },
+            [weak](Scanned scanned) {
+              if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
+            });
       });
 }
 
-void TreeMonitor::on_covered(const Result<void>& covered) {
+void TreeMonitor::on_covered(Covered covered) {
   state_.set_watching(covered.has_value());
   const std::string mode = covered ? "events" : "polling (" + covered.error().message + ")";
   if (mode != logged_watch_) spdlog::info("{}: watching by {}", state_.config().name, mode);
   logged_watch_ = mode;
+  dirty_paths_ = covered ? std::move(*covered) : nullptr;
 }
 
 void TreeMonitor::on_scanned(Scanned scanned) {
@@ -325,7 +270,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
     await_scan(full_scan_at_);
   }
   context_.publish();
-  if (again_) start_scan(Depth::full, Pace::free);
+  context_.workers.record([](const WorkContext&) { return give_back_freed_memory(), true; }, [](bool) {});
+  if (again_ || is_plan_outdated()) start_scan(Depth::full, Pace::free);
   if (!pending_.empty()) arm_rescan();
 }
 
@@ -339,24 +285,38 @@ void TreeMonitor::await_scan(Clock::time_point at) {
   });
 }
 
+void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
+  if (!state_.watching_events()) return;
+  state_.count_events(batch->received, batch->overflow);
+  if (!batch->failure.empty()) state_.set_watching(false);
+  if (batch->overflow) spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
+  if (batch->overflow || !batch->failure.empty()) start_scan(Depth::full, Pace::free);
+
+  std::vector<scanner::WatchEvent> events;
+  std::copy_if(batch->events.begin(), batch->events.end(), std::back_inserter(events),
+               [&](const auto& event) { return dirty_paths_->may_concern(event); });
+  if (events.empty()) return;
+  const std::size_t count = events.size();
+  // What the looks cannot keep up with is given up for one look at everything, before it fills the memory.
+  if (waiting_events_ + count > kMostWaitingEvents) return on_dirty(scanner::Scope::whole(), batch->since);
+  waiting_events_ += count;
+  context_.workers.look(
+      *threads_,
+      [paths = dirty_paths_, events = std::move(events)](const WorkContext&) { return paths->resolve(events); },
+      [weak = weak_from_this(), count, since = batch->since](const scanner::Scope& dirty) {
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        self->waiting_events_ -= count;
+        if (!dirty.empty()) self->on_dirty(dirty, since);
+      });
+}
+
 void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
   if (dirty.is_whole()) pending_.add_whole();
   for (const RelPath& path : dirty.paths()) pending_.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
   if (pending_.paths().size() > kMostPending) pending_.add_whole();
   if (!pending_since_) pending_since_ = since;
   arm_rescan();
-}
-
-void TreeMonitor::on_events(std::uint64_t count, bool overflow) {
-  state_.count_events(count, overflow);
-  if (!overflow) return;
-  spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
-  start_scan(Depth::full, Pace::free);
-}
-
-void TreeMonitor::on_watch_lost() {
-  state_.set_watching(false);
-  start_scan(Depth::full, Pace::free);
 }
 
 void TreeMonitor::arm_rescan() {
@@ -381,7 +341,10 @@ void TreeMonitor::start_rescan() {
   options.threads = context_.config->limits.threads;
   options.cache = cache_;
   context_.workers.look(
-      [plan = plan_, scope, options](const std::stop_token& stop) { return scan_or_fail(*plan, scope, options, stop); },
+      *threads_,
+      [plan = plan_, scope, options](const WorkContext& context) {
+        return scan_or_fail(*plan, scope, options, context);
+      },
       [weak = weak_from_this(), generation = generation_, scan = scan_, since](Result<ScanResult> result) {
         if (const auto self = weak.lock(); self && !self->stopped_)
           self->on_rescan(std::move(result), generation, scan, since);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,13 +13,17 @@
 #include "daemon/config.hpp"
 #include "daemon/drift_recorder.hpp"
 #include "daemon/history_store.hpp"
+#include "daemon/manifest_poller.hpp"
 #include "daemon/release_finder.hpp"
 #include "daemon/scan_job.hpp"
+#include "daemon/tree_place.hpp"
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
+#include "scanner/dirty_paths.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/scope.hpp"
+#include "scanner/watcher.hpp"
 
 namespace driftd::daemon {
 
@@ -26,11 +31,13 @@ namespace driftd::daemon {
 struct MonitorContext {
   boost::asio::io_context& io;
   Workers& workers;
-  WatchHub& hub;                         ///< touched in Workers::look only
-  StateStore& store;                     ///< likewise
-  HistoryStore& history;                 ///< likewise
-  std::shared_ptr<const Config> config;  ///< replaced by a reload
-  std::function<void()> publish;         ///< something that outputs show has changed
+  WatchHub& hub;
+  StateStore& store;                         ///< touched in Workers::record only
+  HistoryStore& history;                     ///< likewise
+  std::shared_ptr<const Config> config;      ///< replaced by a reload
+  std::shared_ptr<const TreePlaces> places;  ///< of all trees, replaced when one is elsewhere
+  std::function<void(const std::string& tree, const TreePlace&)> located;  ///< a tree has been found there
+  std::function<void()> publish;                                           ///< something that outputs show has changed
   std::function<void(double)> detected;  ///< seconds from a change event to its published result
 };
 
@@ -42,6 +49,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   TreeMonitor(MonitorContext& context, TreeConfig config, Standing known);
   TreeMonitor(const TreeMonitor&) = delete;
   TreeMonitor& operator=(const TreeMonitor&) = delete;
+  ~TreeMonitor();
 
   void start();
   /// No further timers; what still runs comes to nothing.
@@ -49,27 +57,33 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// Reads manifest and keys again even where they look the same.
   void reload();
 
-  void on_dirty(const scanner::Scope& dirty, std::chrono::steady_clock::time_point since);
-  void on_events(std::uint64_t count, bool overflow);
-  void on_watch_lost();
+  /// What the watcher told, of whatever tree.
+  void on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch);
+  /// MonitorContext::places has changed.
+  void on_places();
+  /// To be called regularly.
+  void look_whether_stalled(std::chrono::steady_clock::time_point now);
 
   [[nodiscard]] const TreeState& state() const { return state_; }
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Loaded;
+  using Covered = manifests::Result<std::shared_ptr<const scanner::DirtyPaths>>;
 
-  void poll();
-  void load(std::string fingerprint);
-  void on_loaded(Loaded loaded, std::string fingerprint);
+  void on_decided(ManifestPoller::Decided decided);
+  void on_root_moved();
+  void forget_plan();
+  /// Another tree has been found to lie elsewhere than the plan has it.
+  [[nodiscard]] bool is_plan_outdated() const;
 
   enum class Pace { free, limited };
   void start_scan(Depth depth, Pace pace);
-  void on_covered(const manifests::Result<void>& covered);
+  void on_covered(Covered covered);
   void on_scanned(Scanned scanned);
   /// Until the next periodic scan.
   void await_scan(Clock::time_point at);
 
+  void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
   void arm_rescan();
   void start_rescan();
   void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned scan,
@@ -86,14 +100,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   Standing known_;  ///< before the first decision of its own
   bool stopped_ = false;
 
-  boost::asio::steady_timer poll_timer_;
-  std::string fingerprint_;  ///< of the files that were last loaded
-  std::string root_;         ///< identity of the root directory then
-  bool loading_ = false;
-  bool reload_ = false;  ///< load even what looks the same
-  bool retried_ = false;
-  std::optional<Clock::time_point> load_again_at_;  ///< though everything looks the same
-  Clock::time_point torn_until_{};                  ///< the files are given this time to come to fit
+  std::shared_ptr<TreeThreads> threads_;
+  std::shared_ptr<ManifestPoller> poller_;
 
   boost::asio::steady_timer scan_timer_;
   Clock::time_point full_scan_at_{};  ///< the next periodic one
@@ -104,6 +112,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::string logged_watch_;
+  std::shared_ptr<const scanner::DirtyPaths> dirty_paths_;  ///< null: not watched
+  std::size_t waiting_events_ = 0;                          ///< being turned into paths
 
   boost::asio::steady_timer deploy_timer_;
   std::shared_ptr<ReleaseFinder> finder_;

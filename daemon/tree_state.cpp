@@ -183,6 +183,11 @@ scanner::DriftChanges TreeState::rescan_done(scanner::ScanResult result, std::in
   return apply(std::move(result), {}, now);
 }
 
+void TreeState::set_stalled(bool stalled) {
+  stalled_ = stalled;
+  totals_.unverified.try_emplace(scanner::UnverifiedReason::stalled, 0);
+}
+
 void TreeState::count_events(std::uint64_t events, bool overflow) {
   counters_.watch_events += events;
   if (overflow) ++counters_.watch_overflows;
@@ -210,7 +215,7 @@ std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   if (!complete_) reasons.insert(UnknownReason::scanning);
   // A scan that could not be made is no scan that is being made.
   if (!scan_failure_.empty()) reasons.insert(UnknownReason::unverified);
-  if (!drift_.unverified().empty()) reasons.insert(UnknownReason::unverified);
+  if (!drift_.unverified().empty() || stalled_) reasons.insert(UnknownReason::unverified);
   const bool is_overdue = boot_now - last_full_ > 2 * full_interval() || boot_now - last_look_ > 2 * quick_interval();
   if (complete_ && is_overdue) reasons.insert(UnknownReason::overdue);
   return reasons;
@@ -232,6 +237,8 @@ TreeSnapshot TreeState::snapshot(std::int64_t now, BootTime boot_now) const {
   snapshot.drift = totals_.drift;
   if (!exactly_.empty()) snapshot.drift = {{scanner::DriftKind::modified, 1}};
   snapshot.unverified = totals_.unverified;
+  // The root, and with it all below.
+  if (stalled_) ++snapshot.unverified[scanner::UnverifiedReason::stalled];
   snapshot.oldest_open_drift = totals_.oldest_open_drift;
   snapshot.full = full_;
   snapshot.full.interval = static_cast<double>(full_interval().count());

@@ -80,6 +80,10 @@ class TreeState {
   void count_events(std::uint64_t events, bool overflow);
   void set_watching(bool events) { watching_events_ = events; }
 
+  /// The tree's file system does not answer: nothing is known of any path until it does. What was drift stays so.
+  void set_stalled(bool stalled);
+  [[nodiscard]] bool is_stalled() const { return stalled_; }
+
   [[nodiscard]] const TreeConfig& config() const { return config_; }
   [[nodiscard]] const Standing& standing() const { return standing_; }
   [[nodiscard]] const ManifestPointer& manifest() const { return standing_.manifest; }
@@ -121,6 +125,7 @@ class TreeState {
   };
   Totals totals_;
   bool watching_events_ = false;
+  bool stalled_ = false;
   ScanStatistics full_;
   ScanStatistics quick_;
   TreeCounters counters_;

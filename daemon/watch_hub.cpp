@@ -20,13 +20,21 @@ WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) {
   }
 }
 
-manifests::Result<void> WatchHub::cover(const std::string& tree, const std::string& root) {
-  if (!watcher_) return Error{ErrorCode::io, refusal_};
-  if (auto watched = watcher_->watch(root); !watched) return watched;
-  return paths_.add_tree(tree, root);
+manifests::Result<std::shared_ptr<const scanner::DirtyPaths>> WatchHub::cover(const std::string& root) {
+  std::shared_ptr<scanner::Watcher> watcher;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!watcher_) return Error{ErrorCode::io, refusal_};
+    watcher = watcher_;
+  }
+  if (auto watched = watcher->watch(root); !watched) return watched.error();
+  auto paths = scanner::DirtyPaths::of(root);
+  if (!paths) return paths.error();
+  return std::make_shared<const scanner::DirtyPaths>(std::move(*paths));
 }
 
 void WatchHub::lost(std::string why) {
+  const std::lock_guard lock(mutex_);
   watcher_.reset();
   refusal_ = std::move(why);
 }

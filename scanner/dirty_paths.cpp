@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <optional>
 
 namespace driftd::scanner {
@@ -63,31 +64,28 @@ void add(Scope& scope, const std::string& directory, const std::string& name) {
 
 }  // namespace
 
-manifests::Result<void> DirtyPaths::add_tree(const std::string& name, const std::string& root) {
-  Tree tree;
-  tree.root = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!tree.root) return manifests::system_error(root, errno);
+manifests::Result<DirtyPaths> DirtyPaths::of(const std::string& root) {
+  DirtyPaths paths;
+  paths.root_ = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!paths.root_) return manifests::system_error(root, errno);
   struct statfs status {};
-  if (::fstatfs(tree.root.get(), &status) != 0) return manifests::system_error(root, errno);
-  static_assert(sizeof status.f_fsid == sizeof tree.file_system);
-  std::memcpy(tree.file_system.data(), &status.f_fsid, sizeof tree.file_system);
-  trees_.insert_or_assign(name, std::move(tree));
-  return {};
+  if (::fstatfs(paths.root_.get(), &status) != 0) return manifests::system_error(root, errno);
+  static_assert(sizeof status.f_fsid == sizeof paths.file_system_);
+  std::memcpy(paths.file_system_.data(), &status.f_fsid, sizeof paths.file_system_);
+  return paths;
 }
 
-std::map<std::string, Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events) const {
-  std::map<std::string, Scope> dirty;
-  for (const auto& [name, tree] : trees_) {
-    const auto root_path = path_of(tree.root.get());
-    if (!root_path) continue;
-    // Many events share a directory.
-    std::map<std::string, std::optional<std::string>> directories;
-    for (const WatchEvent& event : events) {
-      if (event.file_system != tree.file_system) continue;
-      auto [at, fresh] = directories.try_emplace(event.handle);
-      if (fresh) at->second = directory_beneath(tree.root.get(), *root_path, event);
-      if (at->second) add(dirty[name], *at->second, event.name);
-    }
+Scope DirtyPaths::resolve(const std::vector<WatchEvent>& events) const {
+  Scope dirty;
+  const auto root_path = path_of(root_.get());
+  if (!root_path) return dirty;
+  // Many events share a directory.
+  std::map<std::string, std::optional<std::string>> directories;
+  for (const WatchEvent& event : events) {
+    if (!may_concern(event)) continue;
+    auto [at, fresh] = directories.try_emplace(event.handle);
+    if (fresh) at->second = directory_beneath(root_.get(), *root_path, event);
+    if (at->second) add(dirty, *at->second, event.name);
   }
   return dirty;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -12,24 +11,24 @@
 
 namespace driftd::scanner {
 
-/// Turns watch events into paths of trees: where the directory stands now, by its handle. A directory that is gone
-/// has no path; the event of its removal names it in its parent. Not thread-safe.
+/// Turns watch events into paths of one tree: where the directory stands now, by its handle. A directory that is gone
+/// has no path; the event of its removal names it in its parent.
 class DirtyPaths {
  public:
-  /// A tree by any name that is unique; replaces the one of that name. Fails where the root cannot be opened.
-  manifests::Result<void> add_tree(const std::string& name, const std::string& root);
-  void remove_tree(const std::string& name) { trees_.erase(name); }
+  /// Fails where the root cannot be opened.
+  static manifests::Result<DirtyPaths> of(const std::string& root);
 
-  /// Events outside all trees are dropped.
-  [[nodiscard]] std::map<std::string, Scope> resolve(const std::vector<WatchEvent>& events) const;
+  /// Whether the event is of the tree's file system. Asks nobody.
+  [[nodiscard]] bool may_concern(const WatchEvent& event) const { return event.file_system == file_system_; }
+
+  /// Events outside the tree are dropped.
+  [[nodiscard]] Scope resolve(const std::vector<WatchEvent>& events) const;
 
  private:
-  struct Tree {
-    manifests::UniqueFd root;
-    std::array<int, 2> file_system{};
-  };
+  DirtyPaths() = default;
 
-  std::map<std::string, Tree> trees_;
+  manifests::UniqueFd root_;
+  std::array<int, 2> file_system_{};
 };
 
 }  // namespace driftd::scanner

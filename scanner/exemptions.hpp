@@ -28,6 +28,7 @@ class Exemptions {
   class Directory {
    public:
     [[nodiscard]] Verdict judge(std::string_view name) const;
+    bool operator==(const Directory&) const = default;
 
    private:
     friend class Exemptions;
@@ -39,6 +40,8 @@ class Exemptions {
   /// Null where no rule concerns the directory's names: the common case, asked once a directory. `directory` is raw
   /// bytes below the root, `.` for the root.
   [[nodiscard]] const Directory* in(std::string_view directory) const;
+
+  bool operator==(const Exemptions&) const = default;
 
  private:
   Directory& at(const manifests::RelPath& path);

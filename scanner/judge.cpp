@@ -34,8 +34,8 @@ std::string join(std::string_view directory, std::string_view name) {
 }
 
 Judge::Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache,
-             std::stop_token stop)
-    : manifest_(manifest), plan_(plan), root_(root), cache_(cache), stop_(std::move(stop)) {}
+             ScanProgress::Place& place, std::stop_token stop)
+    : manifest_(manifest), plan_(plan), root_(root), cache_(cache), place_(place), stop_(std::move(stop)) {}
 
 void Judge::settle(EntryIndex entry, const Observation& observation, const Observed& observed) {
   switch (observation.outcome) {
@@ -103,6 +103,7 @@ void Judge::count_below(Finding& finding) {
     const std::string directory = std::move(directories.back());
     directories.pop_back();
     const manifests::UniqueFd fd = open_directory_beneath(root_, directory);
+    ScanProgress::Place::count(place_.steps);
     if (!fd) continue;  // the finding says already that the whole is not as it should be
     (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
       ++finding.below;

@@ -16,8 +16,9 @@ class Judge {
   using EntryIndex = manifests::EntryIndex;
 
   /// `manifest` is the plan's, or that of another release that the tree is compared with. All must outlive the judge;
-  /// `cache` may be null.
-  Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache, std::stop_token stop);
+  /// `cache` may be null. What it counts itself are steps.
+  Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache,
+        ScanProgress::Place& place, std::stop_token stop);
 
   /// By what an observation came to. Not for `not_cached`, which is none yet.
   void settle(EntryIndex entry, const Observation& observation, const Observed& observed);
@@ -49,6 +50,7 @@ class Judge {
   const ScanPlan& plan_;
   const int root_;
   StatCache* cache_;
+  ScanProgress::Place& place_;
   std::stop_token stop_;
   ScanResult result_;
 };

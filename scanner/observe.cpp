@@ -119,10 +119,12 @@ std::optional<std::uint64_t> mount_of(int fd) {
   return status.stx_mnt_id;
 }
 
-Observer::Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop)
+Observer::Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
+                   ScanProgress::Place* place)
     : mount_(mount),
       throttle_(throttle),
       cache_(cache),
+      place_(place != nullptr ? *place : unwatched_),
       stop_(std::move(stop)),
       buffer_(std::make_unique_for_overwrite<unsigned char[]>(QuietReader::kChunk)) {}
 
@@ -187,8 +189,9 @@ Observation Observer::finish(OpenFile& file, const ContentWanted& wanted, Observ
 
 std::optional<Observation> Observer::open(int directory, const char* name, Observed& observed, OpenFile& file) {
   file.fd_ = open_file_at(directory, name);
-  if (file.fd_) return std::nullopt;
   const int error = errno;
+  ScanProgress::Place::count(place_.steps);
+  if (file.fd_) return std::nullopt;
   if (error == ENOENT) return Observation{Outcome::vanished, {}, 0};
   const Observation seen = observe_unopened(directory, name, observed);
   // A link, a socket or a device without a driver cannot be opened and need not be.
@@ -230,8 +233,9 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
     left -= length;
     counters_.hashed_bytes += length;
-    if (progress_ != nullptr) progress_->bytes.fetch_add(length, std::memory_order_relaxed);
-    if (throttle_ != nullptr) throttle_->spend(length, stop_);
+    ScanProgress::Place::count(place_.bytes, length);
+    ScanProgress::Place::count(place_.steps);
+    if (throttle_ != nullptr) throttle_->spend(length, place_, stop_);
   }
   ++counters_.hashed_files;
   if (wanted.blake3) observed.blake3 = blake3_.finish();
@@ -246,6 +250,7 @@ Observation Observer::observe_unopened(int directory, const char* name, Observed
   Observation seen;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     seen = look_unopened(directory, name, observed);
+    ScanProgress::Place::count(place_.steps);
     if (!seen.is_unstable()) break;
   }
   return seen;
@@ -275,13 +280,16 @@ Observation Observer::look_unopened(int directory, const char* name, Observed& o
 
 StatCache::Fingerprint Observer::fingerprint(int directory, const char* name) const {
   struct statx status;  // NOLINT: filled by the kernel
-  if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) return 0;
+  const int failed = ::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status);
+  ScanProgress::Place::count(place_.steps);
+  if (failed != 0) return 0;
   return cache_->fingerprint(status);
 }
 
 Observation Observer::observe_directory(int directory, Observed& observed) {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, "", AT_EMPTY_PATH, kStatMask, &status) != 0) return failure(errno);
+  ScanProgress::Place::count(place_.steps);
   if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   fill(status, observed);
   if (const int error = read_attributes_of(directory, observed); error != 0) return failure(error);

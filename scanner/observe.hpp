@@ -68,8 +68,9 @@ class OpenFile {
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
-  /// observer. With a cache, what is observed has a fingerprint.
-  Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop);
+  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint.
+  Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
+           ScanProgress::Place* place = nullptr);
 
   /// Attributes, the content of a regular file as far as wanted, the target of a link. A file that changes while it
   /// is read is read again, up to three times, and is `unverified: unstable` after that.
@@ -89,9 +90,6 @@ class Observer {
 
   /// For the cache, which must be there: how what stands there looks now, without a look at it. 0: not to be relied on.
   StatCache::Fingerprint fingerprint(int directory, const char* name) const;
-
-  /// Tells who watches of every read from now on; null: nobody does. Must outlive the observer.
-  void set_progress(ScanProgress* progress) { progress_ = progress; }
 
   /// The observation that a system call's errno stands for.
   static Observation failed(int error);
@@ -114,7 +112,8 @@ class Observer {
   const std::uint64_t mount_;
   Throttle* throttle_;
   const StatCache* cache_;
-  ScanProgress* progress_ = nullptr;
+  ScanProgress::Place unwatched_;
+  ScanProgress::Place& place_;
   std::stop_token stop_;
   std::unique_ptr<unsigned char[]> buffer_;
   manifests::Blake3 blake3_;

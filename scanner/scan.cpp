@@ -88,7 +88,8 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
   if (!mount) return manifests::system_error(plan.root, errno);
 
   StatCache* cache = &manifest == &plan.manifest->manifest() ? options.cache.get() : nullptr;
-  SharedScan shared{plan, manifest, options, cache, root.get(), *mount, scope.is_whole(), stop, {}, {}};
+  const auto progress = options.progress ? options.progress : std::make_shared<ScanProgress>();
+  SharedScan shared{plan, manifest, options, cache, root.get(), *mount, progress, scope.is_whole(), stop, {}, {}};
   Workers workers;
   workers.push_back(std::make_unique<ScanWorker>(shared));
   scope.is_whole() ? workers.front()->seed_whole() : workers.front()->seed_paths(scope);

@@ -2,13 +2,54 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <mutex>
 
 namespace driftd::scanner {
 
-/// How far a scan has come, for who watches it from another thread. Entries are told in steps, not at each file.
-struct ScanProgress {
-  std::atomic<std::uint64_t> entries{0};  ///< of the manifest, judged
-  std::atomic<std::uint64_t> bytes{0};    ///< read and hashed
+/// How far work on a file system has come, for who watches it from another thread. Each thread that does the work
+/// counts in a place of its own, so that counting costs next to nothing.
+class ScanProgress {
+ public:
+  /// Written by one thread, read by any.
+  struct alignas(64) Place {
+    std::atomic<std::uint64_t> entries{0};  ///< of the manifest, judged; told in steps, not at each file
+    std::atomic<std::uint64_t> bytes{0};    ///< read and hashed
+    /// Grows with every answer of the file system, and while the thread pauses because it is meant to. Where it does
+    /// not grow, the thread waits for an answer.
+    std::atomic<std::uint64_t> steps{0};
+
+    static void count(std::atomic<std::uint64_t>& counter, std::uint64_t more = 1) {
+      counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+  };
+
+  struct Totals {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t steps = 0;
+  };
+
+  /// A thread's place; stays for as long as this object.
+  Place& add_place() {
+    const std::lock_guard lock(mutex_);
+    return places_.emplace_back();
+  }
+
+  [[nodiscard]] Totals totals() const {
+    const std::lock_guard lock(mutex_);
+    Totals totals;
+    for (const Place& place : places_) {
+      totals.entries += place.entries.load(std::memory_order_relaxed);
+      totals.bytes += place.bytes.load(std::memory_order_relaxed);
+      totals.steps += place.steps.load(std::memory_order_relaxed);
+    }
+    return totals;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<Place> places_;
 };
 
 }  // namespace driftd::scanner

@@ -83,10 +83,9 @@ std::size_t window_for(unsigned threads) {
 ScanWorker::ScanWorker(SharedScan& shared)
     : shared_(shared),
       manifest_(shared.manifest),
-      observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop),
-      judge_(shared.manifest, shared.plan, shared.root, shared.cache, shared.stop) {
-  observer_.set_progress(shared.options.progress.get());
-}
+      place_(shared.progress->add_place()),
+      observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop, &place_),
+      judge_(shared.manifest, shared.plan, shared.root, shared.cache, place_, shared.stop) {}
 
 void ScanWorker::seed_whole() {
   judge_.result().scope.add_whole();
@@ -184,12 +183,7 @@ void ScanWorker::read_cold() {
   tell_progress();
 }
 
-void ScanWorker::tell_progress() {
-  ScanProgress* progress = shared_.options.progress.get();
-  if (progress == nullptr) return;
-  const std::uint64_t entries = judge_.result().entries;
-  progress->entries.fetch_add(entries - std::exchange(told_entries_, entries), std::memory_order_relaxed);
-}
+void ScanWorker::tell_progress() { place_.entries.store(judge_.result().entries, std::memory_order_relaxed); }
 
 ScanResult ScanWorker::take_result() {
   ScanResult result = std::move(judge_.result());

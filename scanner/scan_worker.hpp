@@ -47,7 +47,8 @@ struct SharedScan {
   StatCache* cache;  ///< null: none, or none of this manifest
   int root;
   std::uint64_t mount;
-  bool defers;  ///< files that are not in memory are left for read_cold()
+  std::shared_ptr<ScanProgress> progress;  ///< never null
+  bool defers;                             ///< files that are not in memory are left for read_cold()
   std::stop_token stop;
   WorkQueue<Task> queue;
   ColdFiles cold;
@@ -121,12 +122,12 @@ class ScanWorker {
 
   SharedScan& shared_;
   const manifests::Manifest& manifest_;
+  ScanProgress::Place& place_;
   Observer observer_;
   Judge judge_;
   DirectoryListing listing_;
   Coldness coldness_;
   std::vector<ListedFile> deferred_;
-  std::uint64_t told_entries_ = 0;
 
   // Of the directory that is being listed.
   const Exemptions::Directory* exempt_ = nullptr;

@@ -5,7 +5,7 @@
 
 namespace driftd::scanner {
 
-void Throttle::spend(std::uint64_t bytes, const std::stop_token& stop) {
+void Throttle::spend(std::uint64_t bytes, ScanProgress::Place& place, const std::stop_token& stop) {
   using namespace std::chrono_literals;
   const auto price = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(bytes_per_second_)));
@@ -14,7 +14,10 @@ void Throttle::spend(std::uint64_t bytes, const std::stop_token& stop) {
   const auto until = next_;
   // A wait on a condition that never comes is a sleep that a stop request ends.
   std::condition_variable_any never;
-  never.wait_until(lock, stop, until, [] { return false; });
+  while (Clock::now() < until && !stop.stop_requested()) {
+    never.wait_until(lock, stop, std::min(until, Clock::now() + 1s), [] { return false; });
+    ScanProgress::Place::count(place.steps);
+  }
 }
 
 }  // namespace driftd::scanner

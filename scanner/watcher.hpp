@@ -30,7 +30,7 @@ struct WatchBatch {
   std::chrono::steady_clock::time_point since{};  ///< when the first event was read
 };
 
-/// A source of change events. Events are hints: they say where to look, never what is there.
+/// A source of change events. Events are hints: they say where to look, never what is there. Thread-safe.
 class Watcher {
  public:
   virtual ~Watcher() = default;

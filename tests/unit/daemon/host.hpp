@@ -66,7 +66,8 @@ class Host {
 
   const daemon::Standing& decide(daemon::Arrival arrival = daemon::Arrival::in_place) {
     if (!store) store.emplace(daemon::StateStore::open(files.at("state")));
-    standing = daemon::decide({tree, trusted, limit, now, kBuildTime, arrival}, standing, *store);
+    auto offer = daemon::look_for_offer(trusted, tree, limit);
+    standing = daemon::decide({tree, limit, now, kBuildTime, arrival}, std::move(offer), standing, *store);
     return standing;
   }
   const daemon::Standing& restart() {

@@ -76,7 +76,7 @@ class Run {
   }
   ~Run() {
     recorder_->stop();
-    workers_.stop();
+    REQUIRE(workers_.stop(60s));
   }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -113,7 +113,7 @@ class Run {
   /// Everything that was handed to the workers has been done, and has been answered.
   void settle() {
     bool done = false;
-    workers_.look([](const std::stop_token&) { return true; }, [&](bool) { done = true; });
+    workers_.record([](const WorkContext&) { return true; }, [&](bool) { done = true; });
     run_until([&] { return done; });
   }
 

@@ -665,3 +665,19 @@ TEST_CASE("events are counted") {
   CHECK(look(state).counters.watch_events == 7);
   CHECK(look(state).counters.watch_overflows == 1);
 }
+
+TEST_CASE("while the file system does not answer nothing is known, and drift that was found stays") {
+  TreeState state(config());
+  take(state, release(1));
+  scan_whole(state, {"a"});
+  CHECK_FALSE(state.is_stalled());
+  state.set_stalled(true);
+  CHECK(state.is_stalled());
+  CHECK(look(state).unknown == Reasons{UnknownReason::unverified});
+  CHECK(look(state).unverified == std::map<UnverifiedReason, std::uint64_t>{{UnverifiedReason::stalled, 1}});
+  CHECK(look(state).drift.at(DriftKind::modified) == 1);
+  state.set_stalled(false);
+  CHECK(look(state).unknown.empty());
+  // A series that has appeared stays.
+  CHECK(look(state).unverified.at(UnverifiedReason::stalled) == 0);
+}

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,21 +41,19 @@ std::optional<WatchEvent> event_in(const std::string& directory, const std::stri
 
 using Lines = std::vector<std::string>;
 
-Lines paths_of(const std::map<std::string, Scope>& dirty) {
+Lines paths_of(const Scope& dirty) {
+  if (dirty.is_whole()) return {"all"};
   Lines lines;
-  for (const auto& [tree, scope] : dirty) {
-    if (scope.is_whole()) lines.push_back(tree + ": all");
-    for (const auto& path : scope.paths()) lines.push_back(tree + ": " + path.str());
-  }
+  for (const auto& path : dirty.paths()) lines.push_back(path.str());
   return lines;
 }
+
+DirtyPaths dirty_paths_of(const std::string& root) { return must(DirtyPaths::of(root)); }
 
 /// Handles are opened by CAP_DAC_READ_SEARCH only, and not on every file system.
 bool handles_work(const TempTree& tree) {
   const auto event = event_in(tree.path(), "x");
-  DirtyPaths dirty;
-  must(dirty.add_tree("t", tree.path()));
-  return event && !dirty.resolve({*event}).empty();
+  return event && !dirty_paths_of(tree.path()).resolve({*event}).empty();
 }
 
 }  // namespace
@@ -66,25 +63,24 @@ TEST_CASE("an event leads to where the directory stands now") {
   if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
   tree.dirs("root/a/b");
   tree.dirs("root-not/a");
-  DirtyPaths dirty;
-  must(dirty.add_tree("myapp", tree.at("root")));
+  const DirtyPaths dirty = dirty_paths_of(tree.at("root"));
   const WatchEvent top = event_in(tree.at("root"), "new\n\xff").value();
   const WatchEvent itself = event_in(tree.at("root"), ".").value();
   const WatchEvent inner = event_in(tree.at("root/a/b"), "file").value();
   const WatchEvent inner_itself = event_in(tree.at("root/a/b"), ".").value();
 
   CHECK(paths_of(dirty.resolve({})).empty());
-  CHECK(paths_of(dirty.resolve({top})) == Lines{"myapp: new\n\xff"});
-  CHECK(paths_of(dirty.resolve({inner, top, inner})) == Lines{"myapp: a/b/file", "myapp: new\n\xff"});
-  CHECK(paths_of(dirty.resolve({inner, inner_itself})) == Lines{"myapp: a/b"});
-  CHECK(paths_of(dirty.resolve({inner, itself})) == Lines{"myapp: all"});
+  CHECK(paths_of(dirty.resolve({top})) == Lines{"new\n\xff"});
+  CHECK(paths_of(dirty.resolve({inner, top, inner})) == Lines{"a/b/file", "new\n\xff"});
+  CHECK(paths_of(dirty.resolve({inner, inner_itself})) == Lines{"a/b"});
+  CHECK(paths_of(dirty.resolve({inner, itself})) == Lines{"all"});
 
   SUBCASE("outside the root, even where the name only starts like it") {
     CHECK(dirty.resolve({event_in(tree.path(), "root").value(), event_in(tree.at("root-not/a"), "x").value()}).empty());
   }
   SUBCASE("renamed within the tree") {
     tree.rename("root/a", "root/moved");
-    CHECK(paths_of(dirty.resolve({inner})) == Lines{"myapp: moved/b/file"});
+    CHECK(paths_of(dirty.resolve({inner})) == Lines{"moved/b/file"});
   }
   SUBCASE("renamed out of the tree") {
     tree.rename("root/a", "away");
@@ -92,7 +88,7 @@ TEST_CASE("an event leads to where the directory stands now") {
   }
   SUBCASE("the root renamed: the same directory still is the tree") {
     tree.rename("root", "elsewhere");
-    CHECK(paths_of(dirty.resolve({inner})) == Lines{"myapp: a/b/file"});
+    CHECK(paths_of(dirty.resolve({inner})) == Lines{"a/b/file"});
   }
   SUBCASE("gone") {
     tree.remove("root/a");
@@ -111,10 +107,8 @@ TEST_CASE("an event leads to where the directory stands now") {
     WatchEvent foreign = inner;
     foreign.file_system[0] ^= 1;
     CHECK(dirty.resolve({foreign}).empty());
-  }
-  SUBCASE("a tree that is no longer looked after") {
-    dirty.remove_tree("myapp");
-    CHECK(dirty.resolve({inner}).empty());
+    CHECK_FALSE(dirty.may_concern(foreign));
+    CHECK(dirty.may_concern(inner));
   }
 }
 
@@ -123,33 +117,29 @@ TEST_CASE("nested trees are both told; each sorts out what is its own") {
   if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
   tree.dirs("outer/inner/d");
   tree.dirs("other");
-  DirtyPaths dirty;
-  must(dirty.add_tree("outer", tree.at("outer")));
-  must(dirty.add_tree("inner", tree.at("outer/inner")));
-  must(dirty.add_tree("other", tree.at("other")));
   const auto event = event_in(tree.at("outer/inner/d"), "x").value();
-  CHECK(paths_of(dirty.resolve({event})) == Lines{"inner: d/x", "outer: inner/d/x"});
+  CHECK(paths_of(dirty_paths_of(tree.at("outer")).resolve({event})) == Lines{"inner/d/x"});
+  CHECK(paths_of(dirty_paths_of(tree.at("outer/inner")).resolve({event})) == Lines{"d/x"});
+  CHECK(dirty_paths_of(tree.at("other")).resolve({event}).empty());
 }
 
-TEST_CASE("a tree's root may be a link, is replaced under its name, and must be there") {
+TEST_CASE("a tree's root may be a link, is what that led to at first, and must be there") {
   const TempTree tree;
   if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
   tree.dirs("releases/1/d");
   tree.dirs("releases/2/d");
   tree.link("current", "releases/1");
   tree.file("file", "");
-  DirtyPaths dirty;
-  must(dirty.add_tree("myapp", tree.at("current")));
+  const DirtyPaths first = dirty_paths_of(tree.at("current"));
   const auto one = event_in(tree.at("releases/1/d"), "x").value();
   const auto two = event_in(tree.at("releases/2/d"), "x").value();
-  CHECK(paths_of(dirty.resolve({one})) == Lines{"myapp: d/x"});
-  CHECK(dirty.resolve({two}).empty());
   tree.remove("current");
   tree.link("current", "releases/2");
-  must(dirty.add_tree("myapp", tree.at("current")));
-  CHECK(paths_of(dirty.resolve({two})) == Lines{"myapp: d/x"});
-  CHECK(dirty.resolve({one}).empty());
-  CHECK_FALSE(dirty.add_tree("myapp", tree.at("none")).has_value());
-  CHECK_FALSE(dirty.add_tree("myapp", tree.at("file")).has_value());
-  CHECK(paths_of(dirty.resolve({two})) == Lines{"myapp: d/x"});
+  const DirtyPaths second = dirty_paths_of(tree.at("current"));
+  CHECK(paths_of(first.resolve({one, two})) == Lines{"d/x"});
+  CHECK(first.resolve({two}).empty());
+  CHECK(paths_of(second.resolve({two})) == Lines{"d/x"});
+  CHECK(second.resolve({one}).empty());
+  CHECK_FALSE(DirtyPaths::of(tree.at("none")).has_value());
+  CHECK_FALSE(DirtyPaths::of(tree.at("file")).has_value());
 }

@@ -29,7 +29,7 @@ namespace {
 /// Gathers what the watcher tells, and waits for a path to be told.
 class Heard {
  public:
-  explicit Heard(const std::string& root) { must(dirty_.add_tree("t", root)); }
+  explicit Heard(const std::string& root) : dirty_(must(DirtyPaths::of(root))) {}
 
   /// Called by the watcher. Only takes, so that its thread goes on draining.
   void take(WatchBatch batch) {
@@ -73,7 +73,7 @@ class Heard {
     for (const WatchBatch& batch : batches_) {
       received_ += batch.received;
       overflow_ = overflow_ || batch.overflow;
-      for (const auto& [tree, scope] : dirty_.resolve(batch.events)) scope_.add_all(scope);
+      scope_.add_all(dirty_.resolve(batch.events));
     }
     batches_.clear();
   }

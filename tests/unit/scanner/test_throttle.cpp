@@ -6,6 +6,7 @@
 
 #include "scanner/throttle.hpp"
 
+using driftd::scanner::ScanProgress;
 using driftd::scanner::Throttle;
 using namespace std::chrono_literals;
 
@@ -18,39 +19,54 @@ std::chrono::duration<double> time_of(Work work) {
   return std::chrono::steady_clock::now() - start;
 }
 
+using Place = ScanProgress::Place;
+
 }  // namespace
 
 TEST_CASE("a rate that is never reached costs no time") {
   Throttle throttle(1ULL << 50U);
+  Place place;
   const auto taken = time_of([&] {
-    for (int i = 0; i < 1000; ++i) throttle.spend(1 << 20, {});
+    for (int i = 0; i < 1000; ++i) throttle.spend(1 << 20, place, {});
   });
   CHECK(taken < 5s);  // a bound for any machine; at the rate itself it is a microsecond
 }
 
 TEST_CASE("more than the allowance of a tenth of a second is waited for") {
   Throttle throttle(1000);
+  Place place;
   // 0.3 s worth, of which 0.1 s may be allowed at once.
-  CHECK(time_of([&] { throttle.spend(300, {}); }) >= 199ms);
+  CHECK(time_of([&] { throttle.spend(300, place, {}); }) >= 199ms);
 }
 
 TEST_CASE("all threads share one rate") {
   Throttle throttle(1000);
+  Place place;
+  Place other_place;
   const auto taken = time_of([&] {
-    std::jthread other([&] { throttle.spend(200, {}); });
-    throttle.spend(200, {});
+    std::jthread other([&] { throttle.spend(200, other_place, {}); });
+    throttle.spend(200, place, {});
   });
   CHECK(taken >= 299ms);
 }
 
 TEST_CASE("a stop request ends a wait that would take for ever, and every later one") {
   Throttle throttle(1);
+  Place place;
+  Place other_place;
   std::stop_source stop;
   const auto taken = time_of([&] {
-    std::jthread waiting([&] { throttle.spend(1'000'000, stop.get_token()); });
+    std::jthread waiting([&] { throttle.spend(1'000'000, other_place, stop.get_token()); });
     stop.request_stop();
     waiting.join();
-    throttle.spend(1'000'000, stop.get_token());
+    throttle.spend(1'000'000, place, stop.get_token());
   });
   CHECK(taken < 60s);
+}
+
+TEST_CASE("a wait for the rate goes on counting, so that nobody takes it for a standstill") {
+  Throttle throttle(1000);
+  Place place;
+  throttle.spend(2300, place, {});  // 2.2 s
+  CHECK(place.steps >= 3);
 }

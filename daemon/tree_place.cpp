@@ -1,0 +1,44 @@
+#include "daemon/tree_place.hpp"
+
+#include <optional>
+#include <system_error>
+
+#include "manifests/rel_path.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using manifests::RelPath;
+
+/// `path` below `root`; nothing where it is elsewhere, or the root itself.
+std::optional<RelPath> beneath(const fs::path& root, const fs::path& path) {
+  return RelPath::parse(path.lexically_relative(root).native());
+}
+
+}  // namespace
+
+fs::path resolved(const fs::path& path) {
+  std::error_code error;
+  auto real = fs::weakly_canonical(path, error);
+  return error ? path.lexically_normal() : real;
+}
+
+TreePlace find_place(const TreeConfig& tree) { return {resolved(tree.root), resolved(tree.manifest)}; }
+
+TreePlace written_place(const TreeConfig& tree) {
+  return {fs::path(tree.root).lexically_normal(), fs::path(tree.manifest).lexically_normal()};
+}
+
+scanner::Exemptions exemptions_for(const std::string& name, const TreePlaces& places) {
+  scanner::Exemptions exemptions;
+  const fs::path& root = places.at(name).root;
+  for (const auto& [other, place] : places) {
+    if (const auto path = beneath(root, place.manifest)) exemptions.add_manifest(*path);
+    if (other == name) continue;
+    if (const auto path = beneath(root, place.root)) exemptions.add_nested_tree(*path);
+  }
+  return exemptions;
+}
+
+}  // namespace driftd::daemon

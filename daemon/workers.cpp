@@ -1,0 +1,58 @@
+#include "daemon/workers.hpp"
+
+#include <thread>
+
+namespace driftd::daemon {
+namespace {
+
+bool is_idle(const TreeThreads& tree) { return tree.scans.is_idle() && tree.looks.is_idle(); }
+
+void close(TreeThreads& tree) {
+  tree.scans.close();
+  tree.looks.close();
+}
+
+}  // namespace
+
+std::shared_ptr<TreeThreads> Workers::open_tree() {
+  std::erase_if(trees_, [](const auto& tree) { return tree.use_count() == 1 && is_idle(*tree); });
+  return trees_.emplace_back(std::make_shared<TreeThreads>());
+}
+
+void Workers::close_tree(const std::shared_ptr<TreeThreads>& tree) {
+  close(*tree);
+  std::erase_if(waiting_, [&](const WaitingScan& scan) { return scan.tree == tree; });
+  end_turn(tree.get());
+}
+
+void Workers::begin_turn() {
+  if (turn_ || waiting_.empty()) return;
+  const WaitingScan next = std::move(waiting_.front());
+  waiting_.pop_front();
+  turn_ = next.tree;
+  next.begin();
+}
+
+void Workers::end_turn(const TreeThreads* tree) {
+  if (turn_.get() != tree) return;
+  turn_.reset();
+  begin_turn();
+}
+
+void Workers::hand_on_turn(Clock::time_point now) {
+  if (turn_ && turn_->scans.standstill(now) >= kPatienceWithScan) end_turn(turn_.get());
+}
+
+bool Workers::stop(std::chrono::milliseconds patience) {
+  waiting_.clear();
+  for (const auto& tree : trees_) close(*tree);
+  const auto is_over = [&] {
+    return record_.is_done() &&
+           std::all_of(trees_.begin(), trees_.end(), [](const auto& tree) { return is_idle(*tree); });
+  };
+  const auto until = Clock::now() + patience;
+  while (!is_over() && Clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  return is_over();
+}
+
+}  // namespace driftd::daemon

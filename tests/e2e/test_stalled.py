@@ -1,0 +1,149 @@
+"""A file system that hangs: its tree is unverified (stalled), and nothing else is held up."""
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.daemon import Daemon
+from support.hanging_fs import HangingMount, hanging_mount
+from support.marks import needs_root
+from support.programs import DRIFTD, environment
+from support.process import Process
+from support.site import Site, Tree, small_application, write_files
+from support.waiting import wait_until
+
+pytestmark = needs_root
+
+# What the contract grants, and what a look every second and a slow machine add.
+STALLED_SECONDS = 30
+SLACK_SECONDS = 20
+
+
+@pytest.fixture
+def remote(site: Site, app: Tree, workdir: Path) -> Iterator[tuple[Tree, HangingMount, Path]]:
+    """A tree of the same host as `app`, on a mount that may hang, and where its files really are. Its name comes first,
+    so that all that takes the trees in turn meets it first."""
+    source = small_application(workdir / "remote")
+    with hanging_mount(source, workdir / "mnt") as mount:
+        tree = site.tree("a-remote", workdir / "mnt", quick_scan="1s")
+        site.release(tree)
+        yield tree, mount, source
+
+
+def test_the_daemon_goes_on(site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]) -> None:
+    tree, mount, source = remote
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        for name in ("app", "a-remote"):
+            daemon.wait_for_drift(name, {}, 20)
+        assert daemon.metrics().value("driftd_unverified_paths", tree="a-remote", reason="stalled") is None
+        mount.hang()
+        # The other tree, before it is known that something hangs, and after.
+        (app.root / "app.py").write_text("edited\n")
+        daemon.wait_for_drift("app", {"modified": 1})
+        daemon.wait_for_metrics(
+            lambda page: page.value("driftd_unverified_paths", tree="a-remote", reason="stalled") == 1,
+            "the tree is stalled",
+            STALLED_SECONDS + SLACK_SECONDS,
+        )
+        page = daemon.metrics()
+        assert page.verdict("a-remote") == "unknown"
+        assert page.verdict("app") == "drift"
+        write_files(app.root, {"lib/new.py": "x\n"})
+        daemon.wait_for_drift("app", {"modified": 1, "added": 1})
+        # A reload works, and what it brings is scanned.
+        site.release(site.tree("late", small_application(site.directory / "late")))
+        site.write_config()
+        daemon.send(signal.SIGHUP)
+        daemon.wait_for_metrics(lambda page: page.verdict("late") == "clean", "the new tree is clean", 20)
+        # What happened meanwhile is found when it answers again.
+        (source / "settings.py").write_text("DEBUG = True\n")
+        mount.answer()
+        daemon.wait_for_drift("a-remote", {"modified": 1}, SLACK_SECONDS)
+        daemon.wait_for_metrics(
+            lambda page: page.value("driftd_unverified_paths", tree="a-remote", reason="stalled") == 0, "no stall is left"
+        )
+        assert b"answers again" in daemon.log()
+
+
+def test_a_scan_that_hangs_gives_up_its_turn(site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]) -> None:
+    _, mount, _ = remote
+    mount.hang("reads")
+    with Daemon(site) as daemon:
+        daemon.wait_for_drift("app", {}, 20)
+        assert daemon.metrics().verdict("a-remote") == "unknown"
+        # Reads of content let go of a thread that is to end, so that even the process goes at once.
+        begin = time.monotonic()
+        daemon.stop_in_time()
+        assert time.monotonic() - begin < 3
+        assert b"does not answer" in daemon.log()
+
+
+def test_a_tree_that_hangs_can_be_taken_out(site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]) -> None:
+    _, mount, _ = remote
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        daemon.wait_for_drift("a-remote", {}, 20)
+        mount.hang()
+        time.sleep(2)
+        del site.trees["a-remote"]
+        site.write_config()
+        daemon.send(signal.SIGHUP)
+        daemon.wait_for_metrics(lambda page: not page.series("driftd_tree_verdict", tree="a-remote"), "it is gone", 20)
+        (app.root / "app.py").write_text("edited\n")
+        daemon.wait_for_drift("app", {"modified": 1})
+        mount.answer()
+
+
+def test_a_check_reports_what_it_can(site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]) -> None:
+    _, mount, _ = remote
+    (app.root / "app.py").write_text("edited\n")
+    mount.hang("reads")
+    command = [DRIFTD, "--check", "--config", site.write_config(), "--json"]
+    output = site.directory / "check.json"
+    begin = time.monotonic()
+    with Process(command, output, environment(**site.directories())) as check:
+        code = check.wait(STALLED_SECONDS + SLACK_SECONDS)
+        taken = time.monotonic() - begin
+    assert taken >= STALLED_SECONDS
+    assert code == 2
+    found = json.loads(output.read_text())
+    trees = {one["name"]: one for one in found["trees"]}
+    assert trees["a-remote"]["verdict"] == "unknown"
+    assert [(one["path"], one["reason"]) for one in trees["a-remote"]["unverified"]] == [(".", "stalled")]
+    assert trees["app"]["verdict"] == "drift"
+    # A tree that does not hang is not held up by one that does.
+    begin = time.monotonic()
+    assert site.check("--tree", "app").code == 2
+    assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize(
+    "where, told", [("outside", b"unverified .  stalled"), ("inside", b"its file system has not answered for 30 s")]
+)
+def test_a_check_of_a_tree_that_does_not_answer_at_all(
+    site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path], where: str, told: bytes
+) -> None:
+    tree, mount, source = remote
+    if where == "inside":
+        (source / ".driftd").mkdir()
+        for file in (tree.manifest, tree.signature):
+            shutil.copy(file, source / ".driftd" / file.name)
+        tree.manifest = tree.root / ".driftd" / tree.manifest.name
+        assert site.check().code == 0
+    mount.hang()
+    command = [DRIFTD, "--check", "--config", site.write_config()]
+    output = site.directory / "check.txt"
+    with Process(command, output, environment(**site.directories())) as check:
+        # The process itself may have to stay for as long as the kernel keeps its threads.
+        seconds = STALLED_SECONDS + SLACK_SECONDS
+        said = wait_until(output.read_bytes, lambda text: told in text and b"Next: " in text, "the report", seconds)
+        mount.answer()
+        code = check.wait(10)
+    assert b"CLEAN  12 entries" in said
+    assert code == 1

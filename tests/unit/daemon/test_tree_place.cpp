@@ -1,0 +1,54 @@
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "daemon/tree_place.hpp"
+#include "tests/unit/support/temp_tree.hpp"
+
+using namespace driftd::daemon;
+using driftd::scanner::Exemptions;
+using driftd::test::TempTree;
+using Verdict = Exemptions::Verdict;
+
+namespace {
+
+TreeConfig tree_at(const std::string& root, const std::string& manifest) {
+  TreeConfig tree;
+  tree.root = root;
+  tree.manifest = manifest;
+  return tree;
+}
+
+Verdict verdict(const Exemptions& exemptions, const std::string& directory, const std::string& name) {
+  const auto* rules = exemptions.in(directory);
+  return rules == nullptr ? Verdict::none : rules->judge(name);
+}
+
+}  // namespace
+
+TEST_CASE("a tree is found where its links lead, and one that is gone where it is written") {
+  const TempTree temp;
+  const std::string base = std::filesystem::canonical(temp.path());
+  temp.dirs("releases/1");
+  temp.link("current", "releases/1");
+  const TreeConfig tree = tree_at(base + "/current", base + "/current/.driftd/manifest");
+  CHECK(find_place(tree) == TreePlace{base + "/releases/1", base + "/releases/1/.driftd/manifest"});
+  CHECK(written_place(tree) == TreePlace{tree.root, tree.manifest});
+  temp.remove("current");
+  CHECK(find_place(tree) == written_place(tree));
+}
+
+TEST_CASE("other trees' roots and all manifests are exempt where they lie inside") {
+  const TreePlaces places{{"outer", {"/srv/app", "/srv/app/.driftd/manifest"}},
+                          {"inner", {"/srv/app/plugins/x", "/srv/app/etc/x.manifest"}},
+                          {"other", {"/srv/application", "/etc/other.manifest"}}};
+  const Exemptions outer = exemptions_for("outer", places);
+  CHECK(verdict(outer, ".driftd", "manifest") == Verdict::manifest);
+  CHECK(verdict(outer, "plugins", "x") == Verdict::nested);
+  CHECK(verdict(outer, "etc", "x.manifest") == Verdict::manifest);
+  CHECK(verdict(outer, ".", "etc") == Verdict::passage);
+  CHECK(verdict(outer, ".", "application") == Verdict::none);
+  CHECK(exemptions_for("inner", places) == Exemptions());
+  CHECK(exemptions_for("other", places) == Exemptions());
+  CHECK(outer != exemptions_for("other", places));
+}

@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include "daemon/patience.hpp"
+#include "daemon/workers.hpp"
+
+using namespace driftd::daemon;
+using driftd::scanner::ScanProgress;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Holds up whoever passes, until it is opened. To be made after the bench, which waits for those who pass.
+class Gate {
+ public:
+  ~Gate() { open(); }
+  void open() {
+    if (!std::exchange(is_open_, true)) opened_.set_value();
+  }
+  std::function<bool()> passage() {
+    return [passed = passed_] {
+      passed.wait();
+      return true;
+    };
+  }
+
+ private:
+  bool is_open_ = false;
+  std::promise<void> opened_;
+  std::shared_future<void> passed_ = opened_.get_future().share();
+};
+
+struct Bench {
+  boost::asio::io_context io;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard{io.get_executor()};
+  Workers workers{io};
+  std::vector<std::string> ended;
+
+  /// A minute is an end for a test that fails, and no measure of speed.
+  void run_until(const std::function<bool()>& done) {
+    const auto end = Workers::Clock::now() + 60s;
+    while (!done() && Workers::Clock::now() < end) io.run_one_for(10ms);
+    REQUIRE(done());
+  }
+  void run_until_ended(std::size_t count) {
+    run_until([&] { return ended.size() == count; });
+  }
+  template <class Work>
+  void scan(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work) {
+    workers.scan(
+        tree, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
+  }
+  template <class Work>
+  void look(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work) {
+    workers.look(
+        *tree, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
+  }
+};
+
+bool at_once() { return true; }
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("what hangs in one tree holds up neither the other trees nor what is recorded") {
+  Bench bench;
+  Gate gate;
+  const auto hanging = bench.workers.open_tree();
+  const auto other = bench.workers.open_tree();
+  bench.look(hanging, "hanging", gate.passage());
+  bench.look(other, "other", at_once);
+  bench.run_until_ended(1);
+  bench.workers.record([](const WorkContext&) { return true; }, [&](bool) { bench.ended.push_back("recorded"); });
+  bench.run_until_ended(2);
+  CHECK(bench.ended == Lines{"other", "recorded"});
+  gate.open();
+  bench.run_until_ended(3);
+  CHECK(bench.ended.back() == "hanging");
+}
+
+TEST_CASE("trees are scanned one at a time, in the order in which they asked") {
+  Bench bench;
+  Gate gate;
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  const auto count = [&](const std::function<bool()>& work) {
+    return [&, work] {
+      most = std::max(most.load(), ++running);
+      work();
+      --running;
+      return true;
+    };
+  };
+  std::vector<std::shared_ptr<TreeThreads>> trees;
+  for (int i = 0; i < 4; ++i) trees.push_back(bench.workers.open_tree());
+  bench.scan(trees[0], "0", count(gate.passage()));
+  for (std::size_t i = 1; i < trees.size(); ++i) bench.scan(trees[i], std::to_string(i), count(at_once));
+  gate.open();
+  bench.run_until_ended(4);
+  CHECK(bench.ended == Lines{"0", "1", "2", "3"});
+  CHECK(most == 1);
+}
+
+TEST_CASE("a scan that stands still loses its turn, one that comes further keeps it") {
+  Bench bench;
+  Gate gate;
+  const auto first = bench.workers.open_tree();
+  const auto second = bench.workers.open_tree();
+  std::promise<std::shared_ptr<ScanProgress>> begun;
+  bench.workers.scan(
+      first,
+      [&begun, pass = gate.passage()](const WorkContext& context) {
+        begun.set_value(context.progress);
+        return pass();
+      },
+      [&](bool) { bench.ended.push_back("first"); });
+  bench.scan(second, "second", at_once);
+  auto& place = begun.get_future().get()->add_place();
+
+  const auto start = Workers::Clock::now();
+  for (auto at = start; at < start + 10s; at += 1s) {
+    ScanProgress::Place::count(place.steps);
+    bench.workers.hand_on_turn(at);
+  }
+  bench.io.poll();
+  CHECK(bench.ended.empty());
+  bench.workers.hand_on_turn(start + 11s);
+  CHECK(first->standstill(start + 11s) == 2s);
+  bench.workers.hand_on_turn(start + 13s);
+  bench.run_until_ended(1);
+  CHECK(bench.ended == Lines{"second"});
+  gate.open();
+  bench.run_until_ended(2);
+  CHECK(bench.ended == Lines{"second", "first"});
+  bench.run_until([&] { return first->scans.is_idle(); });
+  CHECK(first->standstill(start + 100s) == 0s);
+}
+
+TEST_CASE("a standstill is of the work that is under way, and no work stands still by waiting its turn") {
+  Bench bench;
+  const auto tree = bench.workers.open_tree();
+  const auto start = Workers::Clock::now();
+  CHECK(tree->standstill(start) == 0s);
+  CHECK(tree->standstill(start + 60s) == 0s);
+  for (int i = 0; i < 3; ++i) {
+    Gate gate;
+    std::promise<void> begun;
+    bench.look(tree, "look", [&begun, pass = gate.passage()] {
+      begun.set_value();
+      return pass();
+    });
+    begun.get_future().wait();
+    CHECK(tree->standstill(start + 100s * i) == 0s);
+    CHECK(tree->standstill(start + 100s * i + 40s) == 40s);
+    gate.open();
+    bench.run_until_ended(static_cast<std::size_t>(i) + 1);
+  }
+}
+
+TEST_CASE("a tree that is given up takes its scans along, and the turn goes on") {
+  Bench bench;
+  Gate gate;
+  const auto gone = bench.workers.open_tree();
+  const auto other = bench.workers.open_tree();
+  std::promise<void> begun;
+  bench.scan(gone, "gone", [&begun, pass = gate.passage()] {
+    begun.set_value();
+    return pass();
+  });
+  bench.scan(gone, "never", at_once);
+  bench.scan(other, "other", at_once);
+  begun.get_future().wait();
+  bench.workers.close_tree(gone);
+  bench.run_until_ended(1);
+  CHECK(bench.ended == Lines{"other"});
+  gate.open();
+  bench.scan(other, "again", at_once);
+  bench.run_until([&] { return bench.ended.size() >= 3; });
+  CHECK(std::find(bench.ended.begin(), bench.ended.end(), "never") == bench.ended.end());
+}
+
+TEST_CASE("stopping tells work to stop, ends what is to be recorded and waits for both") {
+  Bench bench;
+  const auto tree = bench.workers.open_tree();
+  std::promise<void> begun;
+  bench.workers.scan(
+      tree,
+      [&begun](const WorkContext& context) {
+        begun.set_value();
+        while (!context.stop.stop_requested()) std::this_thread::sleep_for(1ms);
+        return true;
+      },
+      [](bool) {});
+  std::atomic<int> recorded{0};
+  for (int i = 0; i < 20; ++i) {
+    bench.workers.record(
+        [&](const WorkContext&) {
+          std::this_thread::sleep_for(2ms);
+          return ++recorded > 0;
+        },
+        [](bool) {});
+  }
+  begun.get_future().wait();
+  CHECK(bench.workers.stop(60s));
+  CHECK(recorded == 20);
+}
+
+TEST_CASE("stopping does not wait for ever for what hangs") {
+  Bench bench;
+  Gate gate;
+  const auto tree = bench.workers.open_tree();
+  std::promise<void> begun;
+  bench.look(tree, "hangs", [&begun, pass = gate.passage()] {
+    begun.set_value();
+    return pass();
+  });
+  begun.get_future().wait();
+  CHECK_FALSE(bench.workers.stop(20ms));
+  gate.open();
+  CHECK(bench.workers.stop(60s));
+}
+
+TEST_CASE("patience lasts for as long as there are steps") {
+  const auto work = [](std::chrono::milliseconds between, int steps) {
+    return [=](const std::shared_ptr<ScanProgress>& progress) {
+      auto& place = progress->add_place();
+      for (int i = 0; i < steps; ++i) {
+        std::this_thread::sleep_for(between);
+        ScanProgress::Place::count(place.steps);
+      }
+      return steps;
+    };
+  };
+  CHECK(do_with_patience(work(0ms, 0), 1s) == 0);
+  CHECK(do_with_patience(work(100ms, 25), 2s) == 25);
+  Gate gate;
+  const auto hangs = [pass = gate.passage()](const auto&) { return pass(); };
+  CHECK_FALSE(do_with_patience(hangs, 50ms).has_value());
+  const auto throws = [](const auto&) -> int { throw std::runtime_error("no memory"); };
+  CHECK_THROWS_WITH(do_with_patience(throws, 1s), "no memory");
+}
