@@ -4,17 +4,14 @@
 #include <chrono>
 #include <filesystem>
 #include <iterator>
-#include <mutex>
 #include <set>
 #include <system_error>
 
-#include <fmt/format.h>
-
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
+#include "daemon/ongoing_look.hpp"
 #include "daemon/path_arguments.hpp"
 #include "daemon/patience.hpp"
-#include "daemon/scan_display.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
@@ -193,42 +190,6 @@ void add_strict_problems(TreeReport& report) {
   if (!report.replay_unchecked.empty()) add("replay", "replay was not checked: " + report.replay_unchecked);
 }
 
-/// A look at the tree, and at how far it is where somebody wants to see that.
-Result<scanner::ScanResult> look(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                 const scanner::ScanOptions& how, ShowProgress show) {
-  std::optional<ScanDisplay> display;
-  if (show == ShowProgress::yes) display.emplace(plan.manifest->manifest(), scope, how.progress);
-  return scanner::scan(plan, scope, how, {});
-}
-
-/// What is known of a tree before the look at it: all that there is to report where the look hangs.
-class BeforeLook {
- public:
-  void set(const TreeReport& report) {
-    const std::lock_guard lock(mutex_);
-    report_ = report;
-  }
-  [[nodiscard]] TreeReport stalled(std::chrono::milliseconds waited) const {
-    const std::lock_guard lock(mutex_);
-    TreeReport report = report_;
-    report.seconds = std::chrono::duration<double>(waited).count();
-    if (report.plan) {
-      report.scan.emplace().scope = report.asked;
-      report.scan->unverified.push_back({".", scanner::UnverifiedReason::stalled, 0, 0});
-    } else {
-      report.problems.push_back(
-          {"scan", "stalled",
-           fmt::format("{}: its file system has not answered for {} s", manifests::escape(report.root),
-                       std::chrono::duration_cast<std::chrono::seconds>(waited).count())});
-    }
-    return report;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  TreeReport report_;
-};
-
 /// What a check of one tree needs; its own copy, since it may have to be left behind.
 struct TreeCheck {
   Config config;
@@ -250,7 +211,7 @@ TreeReport begin_report(const TreeCheck& check) {
   return report;
 }
 
-TreeReport check_tree(const TreeCheck& check, BeforeLook& before,
+TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
                       const std::shared_ptr<scanner::ScanProgress>& progress) {
   const auto& [config, tree, places, scope, options, now] = check;
   TreeReport report = begin_report(check);
@@ -279,8 +240,10 @@ TreeReport check_tree(const TreeCheck& check, BeforeLook& before,
   scan_options.threads = options.threads > 0 ? options.threads : config.limits.threads;
   scan_options.progress = progress;
   report.plan = *plan;
-  before.set(report);
-  auto result = look(**plan, scope, scan_options, options.progress);
+  look.know(report);
+  if (options.progress == ShowProgress::yes) look.show(**plan, scope, progress);
+  auto result = scanner::scan(**plan, scope, scan_options, {});
+  look.hide();
   if (result) {
     report.scan = std::move(*result);
     const bool is_in_time = previous && now < memory.record->transition->since + tree.deploy_window.count();
@@ -360,15 +323,14 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
     if ((*scopes)[i].empty()) continue;
     const auto check = std::make_shared<const TreeCheck>(
         TreeCheck{config, *(*trees)[i], places, (*scopes)[i], options, report.checked_at});
-    const auto before = std::make_shared<BeforeLook>();
-    before->set(begin_report(*check));
+    const auto look = std::make_shared<OngoingLook>(begin_report(*check));
     auto done = do_with_patience(
-        [check, before](const std::shared_ptr<scanner::ScanProgress>& progress) {
-          return check_tree(*check, *before, progress);
+        [check, look](const std::shared_ptr<scanner::ScanProgress>& progress) {
+          return check_tree(*check, *look, progress);
         },
         options.patience);
     report.has_left_work = report.has_left_work || !done;
-    report.trees.push_back(done ? std::move(*done) : before->stalled(options.patience));
+    report.trees.push_back(done ? std::move(*done) : look->give_up(options.patience));
   }
   drop_wrong_guesses(report.trees);
   return report;

@@ -12,7 +12,7 @@ namespace driftd::scanner {
 class ScanProgress {
  public:
   /// Written by one thread, read by any.
-  struct alignas(64) Place {
+  struct Place {
     std::atomic<std::uint64_t> entries{0};  ///< of the manifest, judged; told in steps, not at each file
     std::atomic<std::uint64_t> bytes{0};    ///< read and hashed
     /// Grows with every answer of the file system, and while the thread pauses because it is meant to. Where it does
@@ -33,13 +33,13 @@ class ScanProgress {
   /// A thread's place; stays for as long as this object.
   Place& add_place() {
     const std::lock_guard lock(mutex_);
-    return places_.emplace_back();
+    return places_.emplace_back().place;
   }
 
   [[nodiscard]] Totals totals() const {
     const std::lock_guard lock(mutex_);
     Totals totals;
-    for (const Place& place : places_) {
+    for (const auto& [place] : places_) {
       totals.entries += place.entries.load(std::memory_order_relaxed);
       totals.bytes += place.bytes.load(std::memory_order_relaxed);
       totals.steps += place.steps.load(std::memory_order_relaxed);
@@ -48,8 +48,13 @@ class ScanProgress {
   }
 
  private:
+  /// Threads must not slow each other down by counting in one cache line.
+  struct alignas(64) OwnLine {
+    Place place;
+  };
+
   mutable std::mutex mutex_;
-  std::deque<Place> places_;
+  std::deque<OwnLine> places_;
 };
 
 }  // namespace driftd::scanner

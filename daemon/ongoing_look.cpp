@@ -1,0 +1,55 @@
+#include "daemon/ongoing_look.hpp"
+
+#include <fmt/format.h>
+
+#include "manifests/escape.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+scanner::ScanResult stalled(const scanner::Scope& asked) {
+  scanner::ScanResult result;
+  result.scope = asked;
+  const auto add = [&](const std::string& path) {
+    result.unverified.push_back({path, scanner::UnverifiedReason::stalled, 0, 0});
+  };
+  if (asked.is_whole()) add(".");
+  for (const manifests::RelPath& path : asked.paths()) add(path.str());
+  return result;
+}
+
+}  // namespace
+
+void OngoingLook::know(const TreeReport& known) {
+  const std::lock_guard lock(mutex_);
+  known_ = known;
+}
+
+void OngoingLook::show(const scanner::ScanPlan& plan, const scanner::Scope& scope,
+                       const std::shared_ptr<const scanner::ScanProgress>& progress) {
+  const std::lock_guard lock(mutex_);
+  if (!is_given_up_) display_.emplace(plan.manifest->manifest(), scope, progress);
+}
+
+void OngoingLook::hide() {
+  const std::lock_guard lock(mutex_);
+  display_.reset();
+}
+
+TreeReport OngoingLook::give_up(std::chrono::milliseconds waited) {
+  const std::lock_guard lock(mutex_);
+  is_given_up_ = true;
+  display_.reset();
+  known_.seconds = std::chrono::duration<double>(waited).count();
+  if (known_.plan) {
+    known_.scan = stalled(known_.asked);
+  } else {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+    known_.problems.push_back(
+        {"scan", "stalled",
+         fmt::format("{}: its file system has not answered for {} s", manifests::escape(known_.root), seconds)});
+  }
+  return known_;
+}
+
+}  // namespace driftd::daemon
