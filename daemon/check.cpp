@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <iterator>
+#include <map>
 #include <set>
 #include <system_error>
 
@@ -264,27 +266,43 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
   return report;
 }
 
-/// Where the trees are. One whose file system does not answer is where the configuration has it.
+/// Where the trees are. One whose file system does not answer for a while is where the configuration has it: trees next
+/// to it need not wait for long.
 TreePlaces find_places(const Config& config, bool& has_left_work) {
-  /// Trees next to it need not wait for long.
-  constexpr std::chrono::seconds kPatienceWithPlaces{2};
+  static constexpr std::chrono::seconds kPatienceWithPlaces{5};
+  std::map<std::string, std::future<std::optional<TreePlace>>> found;
+  for (const TreeConfig& tree : config.trees) {
+    found.emplace(tree.name, std::async(std::launch::async, [tree] {
+                    return do_with_patience([tree](const auto&) { return find_place(tree); }, kPatienceWithPlaces);
+                  }));
+  }
   TreePlaces places;
   for (const TreeConfig& tree : config.trees) {
-    auto place = do_with_patience([tree](const auto&) { return find_place(tree); }, kPatienceWithPlaces);
+    auto place = found.at(tree.name).get();
     has_left_work = has_left_work || !place;
     places.emplace(tree.name, place ? std::move(*place) : written_place(tree));
   }
   return places;
 }
 
-Result<std::vector<scanner::Scope>> find_scopes(const std::vector<const TreeConfig*>& trees, const TreePlaces& places,
-                                                const CheckOptions& options) {
+/// Nothing where the file system on the way to a path does not answer.
+std::optional<Result<std::vector<scanner::Scope>>> find_scopes(const std::vector<const TreeConfig*>& trees,
+                                                               const TreePlaces& places, const CheckOptions& options) {
   std::vector<std::filesystem::path> roots;
   for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name).root);
-  auto scopes = do_with_patience([roots, paths = options.paths](const auto&) { return scopes_for(roots, paths); },
-                                 options.patience);
-  if (scopes) return std::move(*scopes);
-  return Error{ErrorCode::io, "the file system of a PATH does not answer"};
+  return do_with_patience([roots, paths = options.paths](const auto&) { return scopes_for(roots, paths); },
+                          options.patience);
+}
+
+/// One tree, or what is known of it where its file system does not answer.
+TreeReport check_with_patience(TreeCheck check, bool& has_left_work) {
+  const auto shared = std::make_shared<const TreeCheck>(std::move(check));
+  const auto look = std::make_shared<OngoingLook>(begin_report(*shared));
+  const auto patience = shared->options.patience;
+  auto done =
+      do_with_patience([shared, look](const auto& progress) { return check_tree(*shared, *look, progress); }, patience);
+  has_left_work = has_left_work || !done;
+  return done ? std::move(*done) : look->give_up(patience);
 }
 
 }  // namespace
@@ -317,20 +335,19 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   report.host = host;
   const TreePlaces places = find_places(config, report.has_left_work);
   const auto scopes = find_scopes(*trees, places, options);
-  if (!scopes) return scopes.error();
+  if (scopes && !*scopes) return scopes->error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
-    if ((*scopes)[i].empty()) continue;
-    const auto check = std::make_shared<const TreeCheck>(
-        TreeCheck{config, *(*trees)[i], places, (*scopes)[i], options, report.checked_at});
-    const auto look = std::make_shared<OngoingLook>(begin_report(*check));
-    auto done = do_with_patience(
-        [check, look](const std::shared_ptr<scanner::ScanProgress>& progress) {
-          return check_tree(*check, *look, progress);
-        },
-        options.patience);
-    report.has_left_work = report.has_left_work || !done;
-    report.trees.push_back(done ? std::move(*done) : look->give_up(options.patience));
+    TreeCheck check{config, *(*trees)[i], places, scanner::Scope::whole(), options, report.checked_at};
+    if (!scopes) {
+      report.has_left_work = true;
+      report.trees.push_back(begin_report(check));
+      report.trees.back().problems.push_back(
+          {std::string(kPathProblem), "stalled", "the file system on the way to a PATH does not answer"});
+    } else if (const scanner::Scope& asked = (**scopes)[i]; !asked.empty()) {
+      check.scope = asked;
+      report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
+    }
   }
   drop_wrong_guesses(report.trees);
   return report;

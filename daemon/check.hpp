@@ -81,8 +81,7 @@ struct CheckOptions {
   std::optional<manifests::TrustPolicy> trust;
 };
 
-/// Fails for trees or paths that do not exist in the configuration (`usage`) and for paths whose file system does not
-/// answer (`io`); all else is in the report.
+/// Fails (`usage`) for trees or paths that do not exist in the configuration; all else is in the report.
 manifests::Result<CheckReport> check(const Config& config, const CheckOptions& options, const std::string& host);
 
 }  // namespace driftd::daemon

@@ -15,11 +15,13 @@
 
 #include "daemon/check.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/patience.hpp"
 #include "daemon/report.hpp"
 #include "manifests/file_io.hpp"
 #include "manifests/manifest.hpp"
 #include "manifests/progress_line.hpp"
 #include "manifests/trust_store.hpp"
+#include "scanner/scan_thread.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -39,7 +41,8 @@ Colour colour_for(ColourChoice choice) {
 
 /// The free form needs a tree's name, and the manifest has it; nothing is believed of it before it is verified.
 Result<std::string> claimed_name(const std::string& manifest, std::size_t limit) {
-  const auto bytes = manifests::read_file(manifest, limit);
+  Result<std::string> bytes{Error{}};
+  scanner::in_own_descriptors([&] { bytes = manifests::read_file(manifest, limit); });
   if (!bytes) return bytes.error();
   constexpr std::string_view kKey = "\n#name: ";
   const std::size_t at = bytes->find(kKey);
@@ -67,8 +70,11 @@ Result<Config> free_form(const CommandLine& line) {
   TreeConfig tree;
   tree.root = absolute(line.root);
   tree.manifest = absolute(line.manifest);
-  auto name = claimed_name(tree.manifest, config.limits.manifest_size);
-  tree.name = name ? *name : "tree";
+  // Where that does not answer, neither does what comes after it, which has a report to make of it.
+  auto name = do_with_patience([manifest = tree.manifest, limit = config.limits.manifest_size](
+                                   const auto&) { return claimed_name(manifest, limit); },
+                               kPatience);
+  tree.name = name && *name ? **name : "tree";
   tree.manifest_name = tree.name;
   config.trees.push_back(std::move(tree));
   return config;
@@ -125,8 +131,9 @@ Result<CheckReport> look(const CommandLine& line, const std::string& host) {
 
 /// Where threads hang, nothing can be taken down in order, and need not be: all has been printed.
 int end_with(int code, const CheckReport& report) {
-  if (report.has_left_work) std::_Exit(code);
-  return code;
+  if (!report.has_left_work) return code;
+  std::fflush(nullptr);
+  std::_Exit(code);
 }
 
 /// A verdict that nobody could read is no verdict.

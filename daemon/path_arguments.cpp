@@ -22,6 +22,16 @@ using manifests::Result;
 
 Error usage(std::string message) { return {ErrorCode::usage, std::move(message)}; }
 
+/// A normal relative path as the path of an entry: `.` for the root.
+std::optional<std::string> path_below(const fs::path& normal) {
+  std::string path;
+  for (const fs::path& part : normal) {
+    if (!part.empty() && part != ".") path += (path.empty() ? "" : "/") + part.native();
+  }
+  if (path.empty()) return ".";
+  return RelPath::parse(path) ? std::optional(path) : std::nullopt;
+}
+
 /// Where an absolute path lies in the tree: `.` for its root.
 std::optional<std::string> path_beneath_root(const fs::path& root, const fs::path& path) {
   const fs::path normal = path.lexically_normal();
@@ -29,12 +39,9 @@ std::optional<std::string> path_beneath_root(const fs::path& root, const fs::pat
   for (auto part = normal.begin(); part != normal.end(); ++part) {
     leading /= *part;
     if (resolved(leading) != root) continue;
-    std::string rest;
-    while (++part != normal.end()) {
-      if (!part->empty()) rest += (rest.empty() ? "" : "/") + part->native();
-    }
-    if (rest.empty()) return ".";
-    return RelPath::parse(rest) ? std::optional(rest) : std::nullopt;
+    fs::path rest;
+    while (++part != normal.end()) rest /= *part;
+    return path_below(rest);
   }
   return std::nullopt;
 }
@@ -66,8 +73,12 @@ std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::stri
   std::vector<Place> innermost;
   std::copy_if(places.begin(), places.end(), std::back_inserter(innermost), std::not_fn(is_outer));
   if (!innermost.empty() || fs::path(path).is_absolute()) return innermost;
+  // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
+  const std::string normal = fs::path(path).lexically_normal();
+  const bool leads_out = normal == ".." || normal.starts_with("../");
   for (std::size_t i = 0; i < roots.size(); ++i) {
-    if (auto inside = path_beneath_root(roots[i], roots[i] / path)) innermost.push_back({i, std::move(*inside)});
+    auto inside = leads_out ? path_beneath_root(roots[i], roots[i] / path) : path_below(normal);
+    if (inside) innermost.push_back({i, std::move(*inside)});
   }
   return innermost;
 }

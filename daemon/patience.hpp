@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/standstill.hpp"
 #include "scanner/scan_progress.hpp"
 
 namespace driftd::daemon {
@@ -18,23 +19,18 @@ namespace driftd::daemon {
 template <class Work>
 auto do_with_patience(Work work, std::chrono::milliseconds limit)
     -> std::optional<decltype(work(std::shared_ptr<scanner::ScanProgress>()))> {
-  using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kBetweenLooks{200};
   const auto progress = std::make_shared<scanner::ScanProgress>();
   std::packaged_task<decltype(work(progress))()> task([work = std::move(work), progress] { return work(progress); });
   auto result = task.get_future();
-  std::thread(std::move(task)).detach();
-  auto steps = progress->totals().steps;
-  auto moved_at = Clock::now();
+  std::thread thread(std::move(task));
+  Standstill standstill;
   while (result.wait_for(std::min(kBetweenLooks, limit)) != std::future_status::ready) {
-    const auto now = Clock::now();
-    if (const auto now_steps = progress->totals().steps; now_steps != steps) {
-      steps = now_steps;
-      moved_at = now;
-    } else if (now - moved_at >= limit) {
-      return std::nullopt;
-    }
+    if (standstill.look(progress->totals().steps, Standstill::Clock::now()) < limit) continue;
+    thread.detach();
+    return std::nullopt;
   }
+  thread.join();
   return result.get();
 }
 

@@ -42,15 +42,17 @@ Result<scanner::ScanResult> or_failure(Work work) {
 
 }  // namespace
 
-Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                         scanner::ScanOptions options, const WorkContext& context) {
+Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
+                 const WorkContext& context) {
+  const auto began = std::chrono::steady_clock::now();
   options.progress = context.progress;
-  return or_failure([&] { return scanner::scan(plan, scope, options, context.stop); });
+  return {or_failure([&] { return scanner::scan(plan, scope, options, context.stop); }), began};
 }
 
 Scanned run(const ScanJob& job, const WorkContext& context) {
-  Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, {}};
   const auto start = std::chrono::steady_clock::now();
+  job.began->store(start);
+  Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, start, {}};
   scanned.result = or_failure([&] { return scan(job, scanned, context); });
   scanned.duration = std::chrono::steady_clock::now() - start;
   return scanned;

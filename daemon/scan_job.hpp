@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 
@@ -14,6 +15,9 @@
 
 namespace driftd::daemon {
 
+/// Of work on another thread; the epoch: not yet.
+using BeginTime = std::atomic<std::chrono::steady_clock::time_point>;
+
 /// A scan of a whole tree, for a thread that may wait for disks: plain values, made by who owns the tree's state.
 struct ScanJob {
   Depth depth = Depth::full;
@@ -26,6 +30,7 @@ struct ScanJob {
   bool limited = false;                           ///< by the configured rate
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
+  std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
 };
 
 struct Scanned {
@@ -34,14 +39,21 @@ struct Scanned {
   std::shared_ptr<const scanner::ScanPlan> plan;
   std::shared_ptr<scanner::StatCache> cache;
   manifests::Result<scanner::ScanResult> result;
+  std::chrono::steady_clock::time_point began;
   std::chrono::duration<double> duration;
+};
+
+/// A scan of some paths.
+struct Rescanned {
+  manifests::Result<scanner::ScanResult> result;
+  std::chrono::steady_clock::time_point began;
 };
 
 /// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
 Scanned run(const ScanJob& job, const WorkContext& context);
 
 /// As scanner::scan(), and never throws.
-manifests::Result<scanner::ScanResult> scan_or_fail(const scanner::ScanPlan& plan, const scanner::Scope& scope,
-                                                    scanner::ScanOptions options, const WorkContext& context);
+Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
+                 const WorkContext& context);
 
 }  // namespace driftd::daemon

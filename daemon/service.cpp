@@ -38,6 +38,8 @@ using manifests::Result;
 
 /// What does not announce itself, as a scan that is overdue, is published this often.
 constexpr auto kTick = std::chrono::seconds(1);
+/// With trees whose file system does not answer at once, as a disk that has to spin up.
+constexpr auto kPatienceWithPlaces = std::chrono::seconds(5);
 /// systemd waits longer, but whoever stops a service does not like to.
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
@@ -63,6 +65,7 @@ class Service {
                  history_,
                  std::make_shared<const Config>(std::move(config)),
                  std::make_shared<const TreePlaces>(),
+                 {},
                  [this](const std::string& tree, const TreePlace& place) { on_located(tree, place); },
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
@@ -163,6 +166,7 @@ class Service {
       places->emplace(tree.name, is_known ? known->second : written_place(tree));
     }
     context_.places = std::move(places);
+    context_.places_known_by = Workers::Clock::now() + kPatienceWithPlaces;
   }
 
   void on_located(const std::string& tree, const TreePlace& place) {
@@ -231,7 +235,7 @@ class Service {
       if (error) return;
       const auto now = Workers::Clock::now();
       workers_.hand_on_turn(now);
-      for (const auto& [name, monitor] : monitors_) monitor->look_whether_stalled(now);
+      for (const auto& [name, monitor] : monitors_) monitor->on_tick(now);
       publish();
       await_tick();
     });

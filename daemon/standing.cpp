@@ -5,6 +5,7 @@
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/signed_file.hpp"
+#include "scanner/scan_thread.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -199,7 +200,8 @@ class Decision {
 }  // namespace
 
 Result<OfferedManifest> read_offered(const std::string& path, const TrustPolicy& policy, std::size_t limit) {
-  auto bytes = manifests::read_signed_file(path, limit);
+  Result<manifests::SignedBytes> bytes{Error{}};
+  scanner::in_own_descriptors([&] { bytes = manifests::read_signed_file(path, limit); });
   if (!bytes) return bytes.error();
   auto verified = VerifiedManifest::verify(*bytes, policy);
   if (!verified) return manifests::with_context(path, verified.error());

@@ -122,17 +122,31 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
   context_.publish();
 }
 
-void TreeMonitor::look_whether_stalled(Clock::time_point now) {
-  const bool is_stalled = threads_->standstill(now) >= kStalled;
-  if (is_stalled == state_.is_stalled()) return;
-  state_.set_stalled(is_stalled);
+void TreeMonitor::on_tick(Clock::time_point now) {
+  if (awaits_places_) start_scan(Depth::full, Pace::free);
   const auto& name = state_.config().name;
-  if (is_stalled) {
+  if (threads_->standstill(now) >= kStalled) {
+    answered_at_.reset();
+    if (state_.is_stalled()) return;
+    state_.set_stalled(true);
     spdlog::error("{}: its file system has not answered for {} s; nothing is known of the tree until it does", name,
                   kStalled.count());
-  } else {
-    spdlog::warn("{}: its file system answers again", name);
+  } else if (state_.is_stalled() && !answered_at_) {
+    answered_at_ = now;
+    spdlog::warn("{}: its file system answers again; looking at everything", name);
+    if (!state_.manifest()) return end_stall();
+    start_scan(Depth::full, Pace::free);
   }
+}
+
+void TreeMonitor::end_stall() {
+  answered_at_.reset();
+  state_.set_stalled(false);
+}
+
+bool TreeMonitor::may_rely_on_places() const {
+  return Clock::now() >= context_.places_known_by || std::all_of(context_.places->begin(), context_.places->end(),
+                                                                 [](const auto& one) { return one.second.is_known; });
 }
 
 bool TreeMonitor::is_plan_outdated() const {
@@ -140,7 +154,7 @@ bool TreeMonitor::is_plan_outdated() const {
 }
 
 void TreeMonitor::on_places() {
-  if (is_plan_outdated()) start_scan(Depth::full, Pace::free);
+  if (awaits_places_ || is_plan_outdated()) start_scan(Depth::full, Pace::free);
 }
 
 void TreeMonitor::await_deploy_deadline() {
@@ -208,15 +222,28 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
     again_ = again_ || depth == Depth::full;
     return;
   }
+  if (!may_rely_on_places()) {
+    awaits_places_ = true;
+    return;
+  }
+  awaits_places_ = false;
   if (!plan_ || !cache_) depth = Depth::full;
   scan_ = ++scans_;
   again_ = false;
   scan_timer_.cancel();
   state_.scan_started();
-  ScanJob job{depth,           context_.config,       context_.places,
-              state_.config(), state_.manifest(),     state_.standing().previous,
-              generation_,     pace == Pace::limited, depth == Depth::quick ? plan_ : nullptr,
-              cache_};
+  scan_began_ = std::make_shared<BeginTime>();
+  ScanJob job{.depth = depth,
+              .config = context_.config,
+              .places = context_.places,
+              .tree = state_.config(),
+              .manifest = state_.manifest(),
+              .previous = state_.standing().previous,
+              .generation = generation_,
+              .limited = pace == Pace::limited,
+              .plan = depth == Depth::quick ? plan_ : nullptr,
+              .cache = cache_,
+              .began = scan_began_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
       *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
@@ -224,11 +251,14 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->on_covered(std::move(covered));
-        self->context_.workers.scan(
-            self->threads_, [job](const WorkContext& context) { return run(job, context); },
-            [weak](Scanned scanned) {
-              if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
-            });
+        const auto work = [job](const WorkContext& context) { return run(job, context); };
+        const auto then = [weak](Scanned scanned) {
+          if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
+        };
+        // What is slow for being far away keeps nobody waiting, and nothing here busy.
+        const bool is_remote = job.places->at(job.tree.name).is_remote;
+        is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
+                  : self->context_.workers.scan(self->threads_, work, then);
       });
 }
 
@@ -257,6 +287,7 @@ void TreeMonitor::on_scanned(Scanned scanned) {
                 "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
                 entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
+    if (answered_at_ && scanned.began >= *answered_at_) end_stall();
     recorder_->record(changes);
     end_deploy_if_done();
     finder_->look_later();
@@ -342,21 +373,21 @@ void TreeMonitor::start_rescan() {
   options.cache = cache_;
   context_.workers.look(
       *threads_,
-      [plan = plan_, scope, options](const WorkContext& context) {
-        return scan_or_fail(*plan, scope, options, context);
-      },
-      [weak = weak_from_this(), generation = generation_, scan = scan_, since](Result<ScanResult> result) {
+      [plan = plan_, scope, options](const WorkContext& context) { return rescan(*plan, scope, options, context); },
+      [weak = weak_from_this(), generation = generation_, since](Rescanned rescanned) {
         if (const auto self = weak.lock(); self && !self->stopped_)
-          self->on_rescan(std::move(result), generation, scan, since);
+          self->on_rescan(std::move(rescanned), generation, since);
       });
 }
 
-void TreeMonitor::on_rescan(Result<ScanResult> result, unsigned generation, unsigned scan, Clock::time_point since) {
+void TreeMonitor::on_rescan(Rescanned rescanned, unsigned generation, Clock::time_point since) {
   rescanning_ = false;
   if (generation == generation_) {
-    if (result) {
-      const bool is_later = scan != 0 && scan == scan_;
-      recorder_->record(state_.rescan_done(std::move(*result), wall_clock(), is_later));
+    if (rescanned.result) {
+      // A scan that has been asked for may begin much later, and then sees what is newer.
+      const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
+      const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
+      recorder_->record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

@@ -32,10 +32,11 @@ struct MonitorContext {
   boost::asio::io_context& io;
   Workers& workers;
   WatchHub& hub;
-  StateStore& store;                         ///< touched in Workers::record only
-  HistoryStore& history;                     ///< likewise
-  std::shared_ptr<const Config> config;      ///< replaced by a reload
-  std::shared_ptr<const TreePlaces> places;  ///< of all trees, replaced when one is elsewhere
+  StateStore& store;                                      ///< touched in Workers::record only
+  HistoryStore& history;                                  ///< likewise
+  std::shared_ptr<const Config> config;                   ///< replaced by a reload
+  std::shared_ptr<const TreePlaces> places;               ///< of all trees, replaced when one is elsewhere
+  std::chrono::steady_clock::time_point places_known_by;  ///< whose place is not known then is where it is written
   std::function<void(const std::string& tree, const TreePlace&)> located;  ///< a tree has been found there
   std::function<void()> publish;                                           ///< something that outputs show has changed
   std::function<void(double)> detected;  ///< seconds from a change event to its published result
@@ -61,8 +62,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch);
   /// MonitorContext::places has changed.
   void on_places();
-  /// To be called regularly.
-  void look_whether_stalled(std::chrono::steady_clock::time_point now);
+  /// To be called every second: looks whether the tree's file system answers.
+  void on_tick(std::chrono::steady_clock::time_point now);
 
   [[nodiscard]] const TreeState& state() const { return state_; }
 
@@ -75,6 +76,10 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void forget_plan();
   /// Another tree has been found to lie elsewhere than the plan has it.
   [[nodiscard]] bool is_plan_outdated() const;
+  /// Where other trees are is known, or has been waited for long enough.
+  [[nodiscard]] bool may_rely_on_places() const;
+  /// A scan that began after the file system had answered again has ended.
+  void end_stall();
 
   enum class Pace { free, limited };
   void start_scan(Depth depth, Pace pace);
@@ -86,8 +91,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
   void arm_rescan();
   void start_rescan();
-  void on_rescan(manifests::Result<scanner::ScanResult> result, unsigned generation, unsigned scan,
-                 std::chrono::steady_clock::time_point since);
+  void on_rescan(Rescanned rescanned, unsigned generation, Clock::time_point since);
 
   void await_deploy_deadline();
   void end_deploy_if_done();
@@ -106,7 +110,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   boost::asio::steady_timer scan_timer_;
   Clock::time_point full_scan_at_{};  ///< the next periodic one
   unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
-  unsigned scan_ = 0;                 ///< the running scan's number; 0: none
+  unsigned scan_ = 0;                 ///< the number of the scan that is wanted or under way; 0: none
+  std::shared_ptr<BeginTime> scan_began_;
   unsigned scans_ = 0;
   bool again_ = false;  ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
@@ -114,6 +119,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::string logged_watch_;
   std::shared_ptr<const scanner::DirtyPaths> dirty_paths_;  ///< null: not watched
   std::size_t waiting_events_ = 0;                          ///< being turned into paths
+  bool awaits_places_ = false;                              ///< a scan is wanted once it is known where other trees are
+  std::optional<Clock::time_point> answered_at_;            ///< a stalled tree's file system, again
 
   boost::asio::steady_timer deploy_timer_;
   std::shared_ptr<ReleaseFinder> finder_;

@@ -13,6 +13,8 @@ namespace driftd::daemon {
 struct TreePlace {
   std::filesystem::path root;
   std::filesystem::path manifest;
+  bool is_remote = false;  ///< on a network or FUSE file system
+  bool is_known = false;   ///< by asking the file system
 
   bool operator==(const TreePlace&) const = default;
 };

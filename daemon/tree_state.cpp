@@ -200,6 +200,7 @@ std::chrono::seconds TreeState::quick_interval() const {
 
 std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   std::set<UnknownReason> reasons;
+  if (stalled_) reasons.insert(UnknownReason::unverified);
   const auto& distrust = standing_.distrust;
   const auto is_revoked = [](const std::optional<manifests::Error>& error) {
     return error && error->code == ErrorCode::revoked;
@@ -215,7 +216,7 @@ std::set<UnknownReason> TreeState::unknown_reasons(BootTime boot_now) const {
   if (!complete_) reasons.insert(UnknownReason::scanning);
   // A scan that could not be made is no scan that is being made.
   if (!scan_failure_.empty()) reasons.insert(UnknownReason::unverified);
-  if (!drift_.unverified().empty() || stalled_) reasons.insert(UnknownReason::unverified);
+  if (!drift_.unverified().empty()) reasons.insert(UnknownReason::unverified);
   const bool is_overdue = boot_now - last_full_ > 2 * full_interval() || boot_now - last_look_ > 2 * quick_interval();
   if (complete_ && is_overdue) reasons.insert(UnknownReason::overdue);
   return reasons;

@@ -34,13 +34,9 @@ void WorkThread::end() {
 WorkThread::Clock::duration WorkThread::standstill(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (!under_way_) return {};
-  const std::uint64_t steps = under_way_->totals().steps;
-  if (begun_ != seen_work_ || steps != seen_steps_) {
-    seen_work_ = begun_;
-    seen_steps_ = steps;
-    seen_at_ = now;
-  }
-  return now - seen_at_;
+  if (begun_ != seen_work_) standstill_ = {};
+  seen_work_ = begun_;
+  return standstill_.look(under_way_->totals().steps, now);
 }
 
 }  // namespace driftd::daemon

@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "daemon/standstill.hpp"
 #include "scanner/scan_progress.hpp"
 
 namespace driftd::daemon {
@@ -70,8 +71,7 @@ class WorkThread {
 
   // Of who watches.
   std::uint64_t seen_work_ = 0;
-  std::uint64_t seen_steps_ = 0;
-  Clock::time_point seen_at_{};
+  Standstill standstill_;
 
   boost::asio::thread_pool pool_;  ///< last: its thread uses all of the above
 };

@@ -68,6 +68,12 @@ class Workers {
     begin_turn();
   }
 
+  /// The same for a tree that need not wait for others, nor they for it.
+  template <class Work, class Then>
+  void scan_at_once(TreeThreads& tree, Work work, Then then) {
+    submit(tree.scans, std::move(work), std::move(then));
+  }
+
   /// To be called regularly: hands on the turn of a scan that stands still.
   void hand_on_turn(Clock::time_point now);
 

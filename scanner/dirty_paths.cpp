@@ -1,6 +1,7 @@
 #include "scanner/dirty_paths.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <utility>
 
 namespace driftd::scanner {
 namespace {
@@ -30,6 +32,27 @@ std::optional<std::string> path_of(int fd) {
   return path;
 }
 
+/// Found by walking up, for a directory that is too deep to have a path. In doubt it is.
+bool is_beneath(int root, const UniqueFd& directory) {
+  constexpr int kDeepest = 1'000'000;
+  struct stat top {};
+  struct stat at {};
+  if (::fstat(root, &top) != 0 || ::fstat(directory.get(), &at) != 0) return true;
+  UniqueFd held;
+  int fd = directory.get();
+  for (int level = 0; level < kDeepest; ++level) {
+    if (at.st_ino == top.st_ino && at.st_dev == top.st_dev) return true;
+    UniqueFd above(::openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat status {};
+    if (!above || ::fstat(above.get(), &status) != 0) return true;
+    if (status.st_ino == at.st_ino && status.st_dev == at.st_dev) return false;  // the root of all
+    at = status;
+    held = std::move(above);
+    fd = held.get();
+  }
+  return true;
+}
+
 /// The directory's path below `root`, empty for the root itself; nothing where it is elsewhere or gone. What cannot be
 /// found out may be anywhere in the tree, and counts as the root with all below.
 std::optional<std::string> directory_beneath(int root, const std::string& root_path, const WatchEvent& event) {
@@ -44,6 +67,7 @@ std::optional<std::string> directory_beneath(int root, const std::string& root_p
   if (!directory && (errno == ESTALE || errno == EINVAL)) return std::nullopt;
   if (!directory) return kAnywhere;
   const auto path = path_of(directory.get());
+  if (!path && !is_beneath(root, directory)) return std::nullopt;
   if (!path) return kAnywhere;  // deeper than PATH_MAX
   if (*path == root_path) return "";
   const std::string prefix = root_path == "/" ? root_path : root_path + "/";

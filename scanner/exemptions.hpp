@@ -17,7 +17,7 @@ class Exemptions {
   enum class Verdict {
     none,
     manifest,  ///< the tree's own manifest or a signature of it
-    nested,    ///< another tree's root: leave it out with all below, even where an entry lists it
+    nested,    ///< another tree's root: leave it out with all below, even where an entry lists it; but not a link
     passage,   ///< a directory on the way to one of them
   };
 

@@ -106,6 +106,7 @@ void Judge::count_below(Finding& finding) {
     ScanProgress::Place::count(place_.steps);
     if (!fd) continue;  // the finding says already that the whole is not as it should be
     (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
+      ScanProgress::Place::count(place_.steps);
       ++finding.below;
       std::string below = join(directory, name.text);
       if (name.type == DT_DIR) directories.push_back(below);

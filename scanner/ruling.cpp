@@ -27,7 +27,8 @@ Ruling ruling_for(const ScanPlan& plan, const manifests::RelPath& path) {
     const auto exempt = names != nullptr ? names->judge(name) : Exemptions::Verdict::none;
     ruling.entry = directory ? manifest.find_child(*directory, name) : std::nullopt;
     ruling.mutable_rule = manifest.mutable_rule(ruling.at);
-    if (exempt == Exemptions::Verdict::nested) {
+    const bool is_link = ruling.entry && manifest.type(*ruling.entry) == EntryType::symlink;
+    if (exempt == Exemptions::Verdict::nested && !is_link) {
       ruling.rule = Rule::nested_tree;
       return ruling;
     }

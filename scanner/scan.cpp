@@ -89,10 +89,16 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
 
   StatCache* cache = &manifest == &plan.manifest->manifest() ? options.cache.get() : nullptr;
   const auto progress = options.progress ? options.progress : std::make_shared<ScanProgress>();
-  SharedScan shared{plan, manifest, options, cache, root.get(), *mount, progress, scope.is_whole(), stop, {}, {}};
+  SharedScan shared{plan,   manifest, options,          cache, root.get(),
+                    *mount, progress, scope.is_whole(), stop,  scope.is_whole() ? nullptr : &scope,
+                    {},     {}};
   Workers workers;
   workers.push_back(std::make_unique<ScanWorker>(shared));
-  scope.is_whole() ? workers.front()->seed_whole() : workers.front()->seed_paths(scope);
+  if (scope.is_whole()) {
+    workers.front()->seed_whole();
+  } else {
+    run_all(shared, workers, &ScanWorker::seed_asked);
+  }
   if (!shared.queue.empty()) {
     while (workers.size() < options.threads) workers.push_back(std::make_unique<ScanWorker>(shared));
     run_all(shared, workers, &ScanWorker::walk_all);

@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <exception>
+#include <thread>
+
 namespace driftd::scanner {
 namespace {
 
@@ -20,12 +23,12 @@ constexpr unsigned kFirstOwn = 3;  // after the standard ones
 void leave_shared_descriptors(int) {}
 #else
 void leave_shared_descriptors(int root) {
-  const auto kept = static_cast<unsigned>(root);
+  const auto kept = root < 0 ? ~0U : static_cast<unsigned>(root);
   const auto close_own = [](unsigned first, unsigned last) {
     return first > last || ::syscall(SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) == 0;
   };
   // A copy of a descriptor keeps a connection open that others have closed.
-  (void)(close_own(kFirstOwn, kept - 1) && close_own(kept + 1, ~0U));
+  if (close_own(kFirstOwn, kept - 1) && root >= 0) (void)close_own(kept + 1, ~0U);
 }
 #endif
 
@@ -37,6 +40,19 @@ void enter_scan_thread(int root, Priority priority) {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestNice);
   }
   leave_shared_descriptors(root);
+}
+
+void in_own_descriptors(const std::function<void()>& work) {
+  std::exception_ptr failure;
+  std::thread([&] {
+    leave_shared_descriptors(-1);
+    try {
+      work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }).join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace driftd::scanner

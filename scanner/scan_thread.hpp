@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 namespace driftd::scanner {
 
 /// What a scan is for decides whom it may keep waiting.
@@ -13,5 +15,10 @@ enum class Priority {
 /// each system call. So no descriptor may be handed from one such thread to another. Where the kernel refuses any of
 /// it the thread works as it is.
 void enter_scan_thread(int root, Priority priority);
+
+/// Runs `work`, which reads files of a tree, on a thread with a table of descriptors of its own, as scans do, and waits
+/// for it; what it throws is thrown here. For a file that hangs must never be open in a table that is shared: closing
+/// a copy of it, which is what a table of one's own begins with, hangs too on some file systems (FUSE).
+void in_own_descriptors(const std::function<void()>& work);
 
 }  // namespace driftd::scanner

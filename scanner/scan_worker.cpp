@@ -92,7 +92,7 @@ void ScanWorker::seed_whole() {
   shared_.queue.push(DirectoryTask{std::string(kRootPath), kRootEntry});
 }
 
-std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
+ScanWorker::Seat ScanWorker::find_seat(const RelPath& path) {
   OpenDirectory directory{open_directory_beneath(shared_.root, kRootPath), std::string(kRootPath), kRootEntry};
   int error = directory.fd ? 0 : errno;
   std::string_view rest = path.str();
@@ -101,10 +101,13 @@ std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
     const std::string name(rest.substr(0, slash));
     const std::string at = join(directory.path, name);
     const Exemptions::Directory* rules = shared_.plan.exemptions.in(directory.path);
-    const auto exempt = rules != nullptr ? rules->judge(name) : Exemptions::Verdict::none;
-    if (exempt == Exemptions::Verdict::nested) return std::nullopt;
-
+    auto exempt = rules != nullptr ? rules->judge(name) : Exemptions::Verdict::none;
     const auto child = directory.entry ? manifest_.find_child(*directory.entry, name) : std::nullopt;
+    if (exempt == Exemptions::Verdict::nested) {
+      const Look look = directory.fd ? look_at(directory.fd.get(), name.c_str()) : Look{error};
+      if (!is_link(child, look.type)) return Seat{std::move(directory), name, *RelPath::parse(at), 0, true};
+      exempt = Exemptions::Verdict::none;
+    }
     const bool is_last = slash == std::string_view::npos;
     const bool may_hold_more =
         child ? manifest_.type(*child) == EntryType::directory
@@ -115,25 +118,27 @@ std::optional<ScanWorker::Seat> ScanWorker::find_seat(const RelPath& path) {
       if (!below && !changed_meanwhile(errno)) error = errno;
     }
     // Here the path ends, or whatever is wrong starts above its end.
-    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at), error};
+    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at), error, false};
     directory = OpenDirectory{std::move(below), at, child, directory.free || (child && manifest_.ignore(*child))};
     rest.remove_prefix(slash + 1);
   }
 }
 
-void ScanWorker::seed_paths(const Scope& asked) {
+void ScanWorker::seed_asked() {
   // Two rounds, so that two paths below one missing directory become one.
-  for (const RelPath& path : asked.paths()) {
-    if (const auto seat = find_seat(path)) judge_.result().scope.add(seat->path);
+  for (const RelPath& path : shared_.asked->paths()) {
+    judge_.result().scope.add(find_seat(path).path);
   }
   for (const RelPath& path : judge_.result().scope.paths()) {
-    const auto seat = find_seat(path);
-    if (seat && seat->path == path) {
-      visit_alone(*seat);
-    } else {
-      const auto entry = manifest_.find(path.str());
-      const Observation why = seat && seat->error != 0 ? Observer::failed(seat->error) : kUnstable;
+    const Seat seat = find_seat(path);
+    const auto entry = manifest_.find(path.str());
+    if (seat.path != path) {
+      const Observation why = seat.error != 0 ? Observer::failed(seat.error) : kUnstable;
       entry ? judge_.unverified(*entry, why) : judge_.unverified(path.str(), why);
+    } else if (!seat.is_nested) {
+      visit_alone(seat);
+    } else if (entry) {
+      judge_.skip(*entry);
     }
   }
 }
@@ -235,8 +240,10 @@ void ScanWorker::list(const OpenDirectory& directory) {
   children_ = directory.entry ? manifest_.children(*directory.entry) : std::span<const EntryIndex>();
   seen_.assign(children_.size(), false);
   files_.clear();
-  const int error =
-      listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) { visit(directory, name); });
+  const int error = listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) {
+    ScanProgress::Place::count(place_.steps);
+    visit(directory, name);
+  });
   // ENOENT: the directory was removed meanwhile, so no name is left in it.
   if (error != 0 && error != ENOENT) {
     // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
@@ -249,9 +256,8 @@ void ScanWorker::list(const OpenDirectory& directory) {
 }
 
 void ScanWorker::visit_unseen(const OpenDirectory& directory, EntryIndex entry) {
-  if (exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested) {
-    return judge_.skip(entry);
-  }
+  const bool is_nested = exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested;
+  if (is_nested && !is_link(entry, DT_UNKNOWN)) return judge_.skip(entry);
   // A rename during the listing can hide a name that is there all the time, so a direct look decides.
   const CName name(manifest_.name(entry));
   const Look look = look_at(directory.fd.get(), name.get());
@@ -276,7 +282,10 @@ void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::N
       std::lower_bound(children_.begin(), children_.end(), name.text,
                        [&](EntryIndex child, std::string_view value) { return manifest_.name(child) < value; });
   const bool listed = at != children_.end() && manifest_.name(*at) == name.text;
-  const auto exempt = exempt_ != nullptr ? exempt_->judge(name.text) : Exemptions::Verdict::none;
+  auto exempt = exempt_ != nullptr ? exempt_->judge(name.text) : Exemptions::Verdict::none;
+  if (exempt == Exemptions::Verdict::nested && is_link(listed ? std::optional(*at) : std::nullopt, name.type)) {
+    exempt = Exemptions::Verdict::none;
+  }
   if (listed) {
     const auto position = static_cast<std::size_t>(at - children_.begin());
     if (seen_[position]) return;
@@ -289,6 +298,10 @@ void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::N
   } else if (exempt != Exemptions::Verdict::nested) {
     visit_unlisted(directory, name);
   }
+}
+
+bool ScanWorker::is_link(std::optional<EntryIndex> entry, unsigned char type) const {
+  return type == DT_LNK || (entry && manifest_.type(*entry) == EntryType::symlink);
 }
 
 void ScanWorker::visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type) {

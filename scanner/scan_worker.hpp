@@ -50,6 +50,7 @@ struct SharedScan {
   std::shared_ptr<ScanProgress> progress;  ///< never null
   bool defers;                             ///< files that are not in memory are left for read_cold()
   std::stop_token stop;
+  const Scope* asked;  ///< paths; null: the whole tree
   WorkQueue<Task> queue;
   ColdFiles cold;
 };
@@ -62,9 +63,9 @@ class ScanWorker {
   /// Puts the whole tree into the queue.
   void seed_whole();
 
-  /// Judges paths or puts them into the queue. The result's scope becomes what is looked at: the paths themselves or
-  /// a directory above that is missing, added or of the wrong type.
-  void seed_paths(const Scope& asked);
+  /// Judges the paths that are asked for, or puts them into the queue. The result's scope becomes what is looked at:
+  /// the paths themselves or a directory above that is missing, added or of the wrong type.
+  void seed_asked();
 
   /// Walks until the queue is done or a stop is requested.
   void walk_all();
@@ -92,16 +93,19 @@ class ScanWorker {
     OpenDirectory directory;
     std::string name;
     manifests::RelPath path;
-    int error = 0;  ///< of opening a directory on the way, where that is not just gone
+    int error = 0;           ///< of opening a directory on the way, where that is not just gone
+    bool is_nested = false;  ///< a nested tree's root, and nothing to look at
   };
 
-  /// Nothing where the path belongs to a nested tree.
-  std::optional<Seat> find_seat(const manifests::RelPath& path);
+  Seat find_seat(const manifests::RelPath& path);
   void visit_alone(const Seat& seat);
 
   void walk(const DirectoryTask& task);
   void list(const OpenDirectory& directory);
   void visit(const OpenDirectory& directory, const DirectoryListing::Name& name);
+  /// What stands at a path where a nested tree's root would be, or should by its entry. Roots are known with links
+  /// resolved, so a link is none, and this tree's business.
+  [[nodiscard]] bool is_link(std::optional<EntryIndex> entry, unsigned char type) const;
   void visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type);
   void visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
   void visit_unseen(const OpenDirectory& directory, EntryIndex entry);

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,18 @@ def test_the_daemon_goes_on(site: Site, app: Tree, remote: tuple[Tree, HangingMo
         site.write_config()
         daemon.send(signal.SIGHUP)
         daemon.wait_for_metrics(lambda page: page.verdict("late") == "clean", "the new tree is clean", 20)
-        # What happened meanwhile is found when it answers again.
+        # What happened meanwhile is found when it answers again, and until then nothing is called clean.
         (source / "settings.py").write_text("DEBUG = True\n")
         mount.answer()
-        daemon.wait_for_drift("a-remote", {"modified": 1}, SLACK_SECONDS)
+        seen = set()
+        wait_until(
+            lambda: seen.add(daemon.metrics().verdict("a-remote")) or seen,
+            lambda verdicts: "drift" in verdicts,
+            "the edit is found",
+            SLACK_SECONDS,
+            every=0.01,
+        )
+        assert seen <= {"unknown", "drift"}
         daemon.wait_for_metrics(
             lambda page: page.value("driftd_unverified_paths", tree="a-remote", reason="stalled") == 0, "no stall is left"
         )
@@ -123,6 +132,66 @@ def test_a_check_reports_what_it_can(site: Site, app: Tree, remote: tuple[Tree, 
     assert time.monotonic() - begin < 20
 
 
+def put_manifest_inside(tree: Tree, source: Path) -> None:
+    (source / ".driftd").mkdir()
+    for file in (tree.manifest, tree.signature):
+        shutil.copy(file, source / ".driftd" / file.name)
+    tree.manifest = tree.root / ".driftd" / tree.manifest.name
+
+
+def test_a_manifest_that_hangs_while_it_is_read(
+    site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]
+) -> None:
+    """An open file that hangs must not be met by other trees' threads, as where they close copies of descriptors."""
+    tree, mount, source = remote
+    put_manifest_inside(tree, source)
+    app.settings["quick_scan"] = "1s"
+    mount.hang("reads")
+    with Daemon(site) as daemon:
+        daemon.wait_for_drift("app", {}, 20)
+        assert daemon.metrics().verdict("a-remote") == "unknown"
+        mount.hang()
+
+        def scans() -> float:
+            return daemon.metrics().number("driftd_scans_total", tree="app", type="quick")
+
+        before = scans()
+        wait_until(scans, lambda now: now >= before + 3, "the other tree is scanned", 20)
+        (app.root / "app.py").write_text("edited\n")
+        daemon.wait_for_drift("app", {"modified": 1})
+        mount.answer()
+
+
+def test_paths_in_a_tree_that_hangs(site: Site, app: Tree, remote: tuple[Tree, HangingMount, Path]) -> None:
+    tree, mount, _ = remote
+    mount.hang("reads")
+    config = site.write_config()
+    path = tree.root / "app.py"
+    outputs = {name: site.directory / name for name in ("json", "explained")}
+    commands = {
+        "json": [DRIFTD, "--check", "--config", config, "--json", path],
+        "explained": [DRIFTD, "explain", "--config", config, path],
+    }
+    environ = environment(**site.directories())
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(Process(command, outputs[name], environ)) for name, command in commands.items()
+        ]
+        for output, end in ((outputs["json"], b"}\n"), (outputs["explained"], b"app.py\n")):
+            wait_until(output.read_bytes, lambda text: text.endswith(end), f"{output}", STALLED_SECONDS + SLACK_SECONDS)
+        mount.answer()
+        assert [one.wait(10) for one in running] == [1, 1]
+    unverified = json.loads(outputs["json"].read_text())["trees"][0]["unverified"]
+    assert [(one["path"], one["reason"]) for one in unverified] == [("app.py", "stalled")]
+    assert "its file system does not answer" in outputs["explained"].read_text()
+    assert "as expected" not in outputs["explained"].read_text()
+    # A relative path may be of any tree; one that does not answer is not asked what it has.
+    mount.hang()
+    begin = time.monotonic()
+    site.check("--tree", "app", "lib/util.py").expect(0)
+    assert time.monotonic() - begin < 20
+
+
 @pytest.mark.parametrize(
     "where, told", [("outside", b"unverified .  stalled"), ("inside", b"its file system has not answered for 30 s")]
 )
@@ -131,10 +200,7 @@ def test_a_check_of_a_tree_that_does_not_answer_at_all(
 ) -> None:
     tree, mount, source = remote
     if where == "inside":
-        (source / ".driftd").mkdir()
-        for file in (tree.manifest, tree.signature):
-            shutil.copy(file, source / ".driftd" / file.name)
-        tree.manifest = tree.root / ".driftd" / tree.manifest.name
+        put_manifest_inside(tree, source)
         assert site.check().code == 0
     mount.hang()
     command = [DRIFTD, "--check", "--config", site.write_config()]

@@ -1,8 +1,10 @@
 """How changes are noticed: by events, by polling, in bursts, and when the release itself changes."""
 
+import mmap
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from support.fanotify import kernel_can_watch
 from support.marks import needs_root
 from support.release import build, publish, sign
 from support.site import Site, Tree, write_files
+from support.waiting import wait_until
 
 pytestmark = needs_root
 
@@ -280,3 +283,35 @@ def test_a_directory_moved_away_behind_a_link(site: Site, app: Tree) -> None:
         write_files(site.directory / "moved", {"util.py": "edited\n"})
         write_files(app.root, {"app.py": "edited\n"})
         daemon.wait_for_drift("app", {"type": 1, "modified": 1}, POLL_SECONDS)
+
+
+def test_a_rescan_before_a_scan_begins_does_not_count_as_newer(site: Site, app: Tree, workdir: Path) -> None:
+    """A scan may wait long for its turn. What it then finds, though no event told of it, is not overruled by a look at
+    the same path in the meantime."""
+    big = site.tree("a-big", workdir / "big", full_scan="2s", quick_scan="1h")
+    (big.root / "blob").write_bytes(os.urandom(10 << 20))
+    site.release(big)
+    app.settings.update(full_scan="3s", quick_scan="1h")
+    site.settings["limits"] = {"threads": 2, "read_rate": "1MiB/s"}
+    file = app.root / "app.py"
+
+    def scans(tree: str) -> float:
+        return daemon.metrics().number("driftd_scans_total", tree=tree, type="full")
+
+    def looks() -> float:
+        return daemon.metrics().number("driftd_detection_latency_seconds_count")
+
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped, Daemon(site) as daemon:
+        daemon.wait_ready()
+        wait_until(lambda: scans("a-big"), lambda count: count >= 2, "the big tree is scanned slowly", 40)
+        wait_until(lambda: scans("app"), lambda count: count >= 1, "the other tree has had its turn", 40)
+        # By now the big tree is scanned again, for 10 s, and the other waits for it to end.
+        time.sleep(5)
+        before = looks()
+        file.chmod(0o644)
+        wait_until(looks, lambda count: count > before, "the path is looked at")
+        count = scans("app")
+        mapped[0] = ord("#")  # the kernel tells nobody
+        mapped.flush()
+        wait_until(lambda: scans("app"), lambda now: now > count, "a scan", 40)
+        assert daemon.metrics().verdict("app") == "drift"

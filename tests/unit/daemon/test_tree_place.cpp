@@ -32,16 +32,16 @@ TEST_CASE("a tree is found where its links lead, and one that is gone where it i
   temp.dirs("releases/1");
   temp.link("current", "releases/1");
   const TreeConfig tree = tree_at(base + "/current", base + "/current/.driftd/manifest");
-  CHECK(find_place(tree) == TreePlace{base + "/releases/1", base + "/releases/1/.driftd/manifest"});
-  CHECK(written_place(tree) == TreePlace{tree.root, tree.manifest});
+  CHECK(find_place(tree) == TreePlace{base + "/releases/1", base + "/releases/1/.driftd/manifest", false, true});
+  CHECK(written_place(tree) == TreePlace{tree.root, tree.manifest, false, false});
   temp.remove("current");
-  CHECK(find_place(tree) == written_place(tree));
+  CHECK(find_place(tree) == TreePlace{tree.root, tree.manifest, false, true});
 }
 
 TEST_CASE("other trees' roots and all manifests are exempt where they lie inside") {
-  const TreePlaces places{{"outer", {"/srv/app", "/srv/app/.driftd/manifest"}},
-                          {"inner", {"/srv/app/plugins/x", "/srv/app/etc/x.manifest"}},
-                          {"other", {"/srv/application", "/etc/other.manifest"}}};
+  const TreePlaces places{{"outer", {"/srv/app", "/srv/app/.driftd/manifest", false, true}},
+                          {"inner", {"/srv/app/plugins/x", "/srv/app/etc/x.manifest", false, true}},
+                          {"other", {"/srv/application", "/etc/other.manifest", false, true}}};
   const Exemptions outer = exemptions_for("outer", places);
   CHECK(verdict(outer, ".driftd", "manifest") == Verdict::manifest);
   CHECK(verdict(outer, "plugins", "x") == Verdict::nested);

@@ -140,7 +140,7 @@ TEST_CASE("a scan that stands still loses its turn, one that comes further keeps
   CHECK(bench.ended.empty());
   bench.workers.hand_on_turn(start + 11s);
   CHECK(first->standstill(start + 11s) == 2s);
-  bench.workers.hand_on_turn(start + 13s);
+  bench.workers.hand_on_turn(start + 12s);
   bench.run_until_ended(1);
   CHECK(bench.ended == Lines{"second"});
   gate.open();
@@ -155,7 +155,7 @@ TEST_CASE("a standstill is of the work that is under way, and no work stands sti
   const auto tree = bench.workers.open_tree();
   const auto start = Workers::Clock::now();
   CHECK(tree->standstill(start) == 0s);
-  CHECK(tree->standstill(start + 60s) == 0s);
+  CHECK(tree->standstill(start + 1s) == 0s);
   for (int i = 0; i < 3; ++i) {
     Gate gate;
     std::promise<void> begun;
@@ -164,11 +164,30 @@ TEST_CASE("a standstill is of the work that is under way, and no work stands sti
       return pass();
     });
     begun.get_future().wait();
-    CHECK(tree->standstill(start + 100s * i) == 0s);
-    CHECK(tree->standstill(start + 100s * i + 40s) == 40s);
+    const auto begun_at = start + 100s * i;
+    for (auto passed = 0s; passed <= 40s; passed += 1s) CHECK(tree->standstill(begun_at + passed) == passed);
+    // Nobody looked for a long time: this process stood still itself.
+    CHECK(tree->standstill(begun_at + 90s) == 42s);
     gate.open();
     bench.run_until_ended(static_cast<std::size_t>(i) + 1);
   }
+}
+
+TEST_CASE("a scan that need not wait for others is not waited for either") {
+  Bench bench;
+  Gate gate;
+  const auto remote = bench.workers.open_tree();
+  const auto first = bench.workers.open_tree();
+  const auto second = bench.workers.open_tree();
+  bench.workers.scan_at_once(
+      *remote, [pass = gate.passage()](const WorkContext&) { return pass(); },
+      [&](bool) { bench.ended.push_back("remote"); });
+  bench.scan(first, "first", at_once);
+  bench.scan(second, "second", at_once);
+  bench.run_until_ended(2);
+  CHECK(bench.ended == Lines{"first", "second"});
+  gate.open();
+  bench.run_until_ended(3);
 }
 
 TEST_CASE("a tree that is given up takes its scans along, and the turn goes on") {

@@ -161,8 +161,10 @@ class ObviousLook {
   }
 
   void one_path(const std::string& path, bool free) {
-    if (path == rules_.nested) return;
     const auto listed = rules_.entries.find(path);
+    const bool is_link = std::filesystem::is_symlink(root_ / path) ||
+                         (listed != rules_.entries.end() && listed->second.type == manifests::EntryType::symlink);
+    if (path == rules_.nested && !is_link) return;
     if (listed == rules_.entries.end()) return unlisted(path, free);
     const manifests::Entry& entry = listed->second;
     const Path full = root_ / path;

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include "manifests/unique_fd.hpp"
 #include "scanner/dirty_paths.hpp"
 #include "tests/unit/support/must.hpp"
 #include "tests/unit/support/show.hpp"
@@ -93,6 +95,20 @@ TEST_CASE("an event leads to where the directory stands now") {
   SUBCASE("gone") {
     tree.remove("root/a");
     CHECK(dirty.resolve({inner, inner_itself}).empty());
+  }
+  SUBCASE("too deep to have a path") {
+    for (const bool is_inside : {true, false}) {
+      CAPTURE(is_inside);
+      driftd::manifests::UniqueFd at(
+          ::open(tree.at(is_inside ? "root" : "root-not").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+      for (int level = 0; level < 50; ++level) {
+        const std::string name(100, 'd');
+        REQUIRE(::mkdirat(at.get(), name.c_str(), 0700) == 0);
+        at = driftd::manifests::UniqueFd(::openat(at.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+      }
+      WatchEvent deep = event_in("/proc/self/fd/" + std::to_string(at.get()) + "/.", "f").value();
+      CHECK(paths_of(dirty.resolve({deep})) == (is_inside ? Lines{"all"} : Lines{}));
+    }
   }
   SUBCASE("a handle that is none") {
     WatchEvent broken = inner;

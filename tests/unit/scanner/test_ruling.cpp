@@ -109,8 +109,7 @@ TEST_CASE("a scan of one path says what the rule for it lets one expect") {
     CAPTURE(path);
     const Ruling ruling = site.rule(path);
     const ScanResult result = site.scan_paths({path});
-    const bool is_nested = ruling.rule == Rule::nested_tree;
-    CHECK(scope_of(result) == (is_nested ? Lines{} : Lines{ruling.at}));
+    CHECK(scope_of(result) == Lines{ruling.at});
     const bool is_added = !result.findings.empty() && result.findings.front().kind == DriftKind::added &&
                           result.findings.front().path == ruling.at;
     CHECK(is_added == (ruling.rule == Rule::unlisted));

@@ -193,10 +193,6 @@ void check_ruling(const ScanPlan& plan, const RelPath& path) {
   asked.add(path);
   const ScanResult result = scan_now(plan, asked, 1);
   CAPTURE(path.str());
-  if (result.scope.empty()) {
-    CHECK((ruling_for(plan, path).rule == Rule::nested_tree));
-    return;
-  }
   REQUIRE(result.scope.paths().size() == 1);
   const RelPath& seat = *result.scope.paths().begin();
   const Ruling ruling = ruling_for(plan, seat);
@@ -212,7 +208,9 @@ void check_ruling(const ScanPlan& plan, const RelPath& path) {
     case Rule::mutable_path: CHECK_FALSE((is_found && result.findings.front().changes.empty())); break;
     case Rule::passage:
     case Rule::own_manifest: CHECK_FALSE((is_found && result.findings.front().kind != DriftKind::added)); break;
-    case Rule::nested_tree: FAIL_CHECK("looked at what is another tree's");
+    case Rule::nested_tree:
+      // A link is this tree's business, which only a look at the disk can tell.
+      CHECK(is_found <= fs::is_symlink(fs::path(plan.root) / seat.str(), error));
   }
 }
 

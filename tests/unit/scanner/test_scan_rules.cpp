@@ -176,10 +176,35 @@ TEST_CASE("a nested tree is left out, there or not, listed or not") {
   site.tree.remove("srv/inner");
   site.tree.remove("listed");
   site.tree.file("srv/inner", "a file now");
-  site.tree.link("listed", "elsewhere");
+  site.tree.file("listed", "likewise");
   CHECK(lines_of(site.scan_whole()) == Lines{"added srv/beside"});
+  // No root of a tree is a link, since links are resolved to find it: it stands there instead, and is not exempt.
+  site.tree.remove("srv/inner");
+  site.tree.remove("listed");
+  site.tree.link("srv/inner", "elsewhere");
+  site.tree.link("listed", "elsewhere");
+  CHECK(lines_of(site.scan_whole()) == Lines{"type listed +1", "added srv/beside", "added srv/inner"});
+  CHECK(lines_of(site.scan_paths({"listed/file", "srv/inner"})) == Lines{"type listed +1", "added srv/inner"});
   // The way to a nested tree is exempt as a directory only.
   site.tree.remove("srv");
   site.tree.link("srv", "elsewhere");
-  CHECK(lines_of(site.scan_whole()) == Lines{"added srv"});
+  CHECK(lines_of(site.scan_whole()) == Lines{"type listed +1", "added srv"});
+}
+
+TEST_CASE("a link that leads to another tree's root is looked at wherever it leads") {
+  ScanSite site;
+  site.tree.link("shared", "gone");
+  site.release();
+  site.exemptions.add_nested_tree(*RelPath::parse("shared"));
+  CHECK(lines_of(site.scan_whole()).empty());
+  site.tree.remove("shared");
+  CHECK(lines_of(site.scan_whole()) == Lines{"missing shared"});
+  CHECK(lines_of(site.scan_paths({"shared"})) == Lines{"missing shared"});
+  site.tree.link("shared", "nowhere");
+  CHECK(lines_of(site.scan_whole()) == Lines{"target shared"});
+  CHECK(lines_of(site.scan_paths({"shared"})) == Lines{"target shared"});
+  site.tree.remove("shared");
+  site.tree.dirs("shared/deep");
+  CHECK(lines_of(site.scan_whole()) == Lines{"type shared +1"});
+  CHECK(lines_of(site.scan_paths({"shared/deep"})) == Lines{"type shared +1"});
 }
