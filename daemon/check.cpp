@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <future>
 #include <iterator>
-#include <map>
 #include <set>
 #include <system_error>
 
@@ -14,6 +12,7 @@
 #include "daemon/ongoing_look.hpp"
 #include "daemon/path_arguments.hpp"
 #include "daemon/patience.hpp"
+#include "daemon/place_probe.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
@@ -266,21 +265,20 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
   return report;
 }
 
-/// Where the trees are. One whose file system does not answer for a while is where the configuration has it: trees next
-/// to it need not wait for long.
-TreePlaces find_places(const Config& config, bool& has_left_work) {
-  static constexpr std::chrono::seconds kPatienceWithPlaces{5};
-  std::map<std::string, std::future<std::optional<TreePlace>>> found;
+/// Where the trees are. One whose file system does not answer is where the configuration has it: trees next to it need
+/// not wait for long.
+TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*>& chosen,
+                       const CheckOptions& options) {
+  constexpr std::chrono::milliseconds kPatienceWithOthers{5000};
+  std::vector<PlaceQuestion> questions;
   for (const TreeConfig& tree : config.trees) {
-    found.emplace(tree.name, std::async(std::launch::async, [tree] {
-                    return do_with_patience([tree](const auto&) { return find_place(tree); }, kPatienceWithPlaces);
-                  }));
+    const bool is_chosen = std::find(chosen.begin(), chosen.end(), &tree) != chosen.end();
+    questions.push_back({tree, is_chosen ? options.patience : std::min(options.patience, kPatienceWithOthers)});
   }
+  const auto found = probe_places(questions);
   TreePlaces places;
-  for (const TreeConfig& tree : config.trees) {
-    auto place = found.at(tree.name).get();
-    has_left_work = has_left_work || !place;
-    places.emplace(tree.name, place ? std::move(*place) : written_place(tree));
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    places.emplace(questions[i].tree.name, found[i] ? *found[i] : written_place(questions[i].tree));
   }
   return places;
 }
@@ -288,8 +286,8 @@ TreePlaces find_places(const Config& config, bool& has_left_work) {
 /// Nothing where the file system on the way to a path does not answer.
 std::optional<Result<std::vector<scanner::Scope>>> find_scopes(const std::vector<const TreeConfig*>& trees,
                                                                const TreePlaces& places, const CheckOptions& options) {
-  std::vector<std::filesystem::path> roots;
-  for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name).root);
+  std::vector<TreePlace> roots;
+  for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name));
   return do_with_patience([roots, paths = options.paths](const auto&) { return scopes_for(roots, paths); },
                           options.patience);
 }
@@ -299,6 +297,7 @@ TreeReport check_with_patience(TreeCheck check, bool& has_left_work) {
   const auto shared = std::make_shared<const TreeCheck>(std::move(check));
   const auto look = std::make_shared<OngoingLook>(begin_report(*shared));
   const auto patience = shared->options.patience;
+  if (!shared->places.at(shared->tree.name).is_known) return look->give_up(patience);
   auto done =
       do_with_patience([shared, look](const auto& progress) { return check_tree(*shared, *look, progress); }, patience);
   has_left_work = has_left_work || !done;
@@ -333,7 +332,7 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   if (!trees) return trees.error();
   CheckReport report;
   report.host = host;
-  const TreePlaces places = find_places(config, report.has_left_work);
+  const TreePlaces places = find_places(config, *trees, options);
   const auto scopes = find_scopes(*trees, places, options);
   if (scopes && !*scopes) return scopes->error();
   report.checked_at = wall_clock();

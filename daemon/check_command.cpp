@@ -15,13 +15,12 @@
 
 #include "daemon/check.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/patience.hpp"
+#include "daemon/place_probe.hpp"
 #include "daemon/report.hpp"
 #include "manifests/file_io.hpp"
 #include "manifests/manifest.hpp"
 #include "manifests/progress_line.hpp"
 #include "manifests/trust_store.hpp"
-#include "scanner/scan_thread.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -41,8 +40,7 @@ Colour colour_for(ColourChoice choice) {
 
 /// The free form needs a tree's name, and the manifest has it; nothing is believed of it before it is verified.
 Result<std::string> claimed_name(const std::string& manifest, std::size_t limit) {
-  Result<std::string> bytes{Error{}};
-  scanner::in_own_descriptors([&] { bytes = manifests::read_file(manifest, limit); });
+  const auto bytes = manifests::read_file(manifest, limit);
   if (!bytes) return bytes.error();
   constexpr std::string_view kKey = "\n#name: ";
   const std::size_t at = bytes->find(kKey);
@@ -70,11 +68,11 @@ Result<Config> free_form(const CommandLine& line) {
   TreeConfig tree;
   tree.root = absolute(line.root);
   tree.manifest = absolute(line.manifest);
-  // Where that does not answer, neither does what comes after it, which has a report to make of it.
-  auto name = do_with_patience([manifest = tree.manifest, limit = config.limits.manifest_size](
-                                   const auto&) { return claimed_name(manifest, limit); },
-                               kPatience);
-  tree.name = name && *name ? **name : "tree";
+  tree.name = "tree";
+  // What does not answer gets a report, under no name of its own.
+  if (probe_places({{tree, kPatience}}).front()) {
+    if (auto name = claimed_name(tree.manifest, config.limits.manifest_size)) tree.name = std::move(*name);
+  }
   tree.manifest_name = tree.name;
   config.trees.push_back(std::move(tree));
   return config;

@@ -57,18 +57,27 @@ struct Place {
   std::string path;
 };
 
-std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::string& path) {
+/// Where an absolute path lies in a tree that does not answer, as it is written.
+std::optional<Place> place_in_silent(const std::vector<TreePlace>& trees, const fs::path& absolute) {
+  const fs::path normal = absolute.lexically_normal();
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    if (trees[i].is_known || (normal != trees[i].root && !is_beneath(normal, trees[i].root))) continue;
+    if (auto inside = path_below(normal.lexically_relative(trees[i].root))) return Place{i, std::move(*inside)};
+  }
+  return std::nullopt;
+}
+
+std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::string& path) {
   std::vector<Place> places;
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
-  if (!error) {
-    for (std::size_t i = 0; i < roots.size(); ++i) {
-      if (auto inside = path_beneath_root(roots[i], absolute)) places.push_back({i, std::move(*inside)});
-    }
+  if (auto silent = error ? std::nullopt : place_in_silent(trees, absolute)) return {std::move(*silent)};
+  for (std::size_t i = 0; !error && i < trees.size(); ++i) {
+    if (auto inside = path_beneath_root(trees[i].root, absolute)) places.push_back({i, std::move(*inside)});
   }
   const auto is_outer = [&](const Place& place) {
     return std::any_of(places.begin(), places.end(),
-                       [&](const Place& other) { return is_beneath(roots[other.tree], roots[place.tree]); });
+                       [&](const Place& other) { return is_beneath(trees[other.tree].root, trees[place.tree].root); });
   };
   std::vector<Place> innermost;
   std::copy_if(places.begin(), places.end(), std::back_inserter(innermost), std::not_fn(is_outer));
@@ -76,8 +85,8 @@ std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::stri
   // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
   const std::string normal = fs::path(path).lexically_normal();
   const bool leads_out = normal == ".." || normal.starts_with("../");
-  for (std::size_t i = 0; i < roots.size(); ++i) {
-    auto inside = leads_out ? path_beneath_root(roots[i], roots[i] / path) : path_below(normal);
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    auto inside = leads_out ? path_beneath_root(trees[i].root, trees[i].root / path) : path_below(normal);
     if (inside) innermost.push_back({i, std::move(*inside)});
   }
   return innermost;
@@ -85,9 +94,9 @@ std::vector<Place> places_of(const std::vector<fs::path>& roots, const std::stri
 
 }  // namespace
 
-Result<std::vector<scanner::Scope>> scopes_for(const std::vector<fs::path>& roots,
+Result<std::vector<scanner::Scope>> scopes_for(const std::vector<TreePlace>& trees,
                                                const std::vector<std::string>& paths) {
-  std::vector<scanner::Scope> scopes(roots.size());
+  std::vector<scanner::Scope> scopes(trees.size());
   if (paths.empty()) {
     for (scanner::Scope& scope : scopes) scope.add_whole();
     return scopes;
@@ -95,7 +104,7 @@ Result<std::vector<scanner::Scope>> scopes_for(const std::vector<fs::path>& root
   for (const std::string& path : paths) {
     // An unset variable in a script: not all trees.
     if (path.empty()) return usage("a PATH is empty");
-    const auto places = places_of(roots, path);
+    const auto places = places_of(trees, path);
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
     for (const Place& place : places) {
       const auto inside = RelPath::parse(place.path);

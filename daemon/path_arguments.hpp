@@ -1,23 +1,23 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "daemon/tree_place.hpp"
 #include "manifests/error.hpp"
 #include "scanner/scope.hpp"
 
 namespace driftd::daemon {
 
-/// What the PATH arguments of a command ask of each tree; parallel to `roots`, which are those of the trees with links
-/// resolved, and empty where nothing was asked of one. No paths ask for all trees as a whole.
+/// What the PATH arguments of a command ask of each tree; parallel to `trees`, and empty where nothing was asked of
+/// one. No paths ask for all trees as a whole. A tree whose place is not known does not answer: it is not asked either.
 ///
 /// An absolute path belongs to the trees in whose root it lies, the innermost root of nested ones. A relative path is
 /// taken from the working directory, as anywhere. Where that leads into no tree, it is taken from the root of each:
 /// which of them it was meant for is for the caller to find out. Links are resolved in the part that leads to a root
 /// alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in no tree.
 /// Asks the file systems on the way to the paths, so it may hang.
-manifests::Result<std::vector<scanner::Scope>> scopes_for(const std::vector<std::filesystem::path>& roots,
+manifests::Result<std::vector<scanner::Scope>> scopes_for(const std::vector<TreePlace>& trees,
                                                           const std::vector<std::string>& paths);
 
 }  // namespace driftd::daemon
