@@ -21,9 +21,10 @@ using Clock = std::chrono::steady_clock;
 using manifests::UniqueFd;
 
 struct Probe {
-  pid_t process = -1;
-  UniqueFd answer;
-  Clock::time_point until;
+  const TreeConfig* tree;
+  pid_t process = -1;  ///< -1: there could be none
+  UniqueFd answer{};
+  Clock::time_point until{};
 };
 
 /// In the new process: tells, and ends. Holds nothing open for which others wait to be closed, as a pipe's end.
@@ -44,13 +45,13 @@ struct Probe {
 
 Probe begin(const PlaceQuestion& question) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {&question.tree};
   UniqueFd answer(ends[0]);
   const UniqueFd told(ends[1]);
   const pid_t process = ::fork();
   if (process == 0) tell(told.get(), question.tree);
-  if (process < 0) return {};
-  return {process, std::move(answer), Clock::now() + question.patience};
+  if (process < 0) return {&question.tree};
+  return {&question.tree, process, std::move(answer), Clock::now() + question.patience};
 }
 
 /// All that is told until the other end is closed, or nothing in time.
@@ -71,7 +72,7 @@ std::optional<std::string> hear(const Probe& probe) {
 }
 
 std::optional<TreePlace> end(const Probe& probe) {
-  if (probe.process < 0) return std::nullopt;
+  if (probe.process < 0) return find_place(*probe.tree);
   const auto text = hear(probe);
   if (!text) {
     ::kill(probe.process, SIGKILL);  // and not waited for

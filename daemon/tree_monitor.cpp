@@ -273,6 +273,7 @@ void TreeMonitor::on_covered(Covered covered) {
 void TreeMonitor::on_scanned(Scanned scanned) {
   scan_ = 0;
   if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
+  if (answered_at_ && scanned.began >= *answered_at_) end_stall();
   const auto& name = state_.config().name;
   const bool is_full = scanned.depth == Depth::full;
   if (scanned.result) {
@@ -287,7 +288,6 @@ void TreeMonitor::on_scanned(Scanned scanned) {
                 "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
                 entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
-    if (answered_at_ && scanned.began >= *answered_at_) end_stall();
     recorder_->record(changes);
     end_deploy_if_done();
     finder_->look_later();
