@@ -1,5 +1,6 @@
 #include "daemon/check_command.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,10 +18,11 @@
 #include "daemon/commands.hpp"
 #include "daemon/place_probe.hpp"
 #include "daemon/report.hpp"
-#include "manifests/file_io.hpp"
 #include "manifests/manifest.hpp"
+#include "manifests/mtree.hpp"
 #include "manifests/progress_line.hpp"
 #include "manifests/trust_store.hpp"
+#include "manifests/unique_fd.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -38,15 +40,18 @@ Colour colour_for(ColourChoice choice) {
   return !plain && ::isatty(STDOUT_FILENO) == 1 ? Colour::ansi : Colour::none;
 }
 
-/// The free form needs a tree's name, and the manifest has it; nothing is believed of it before it is verified.
-Result<std::string> claimed_name(const std::string& manifest, std::size_t limit) {
-  const auto bytes = manifests::read_file(manifest, limit);
-  if (!bytes) return bytes.error();
+/// The free form needs a tree's name, and the manifest's header has it; nothing is believed of it before it is
+/// verified.
+std::string claimed_name(const std::string& manifest) {
+  const manifests::UniqueFd file(::open(manifest.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  std::string header(manifests::kMaxHeaderSize, '\0');
+  const ssize_t length = file ? ::read(file.get(), header.data(), header.size()) : -1;
+  header.resize(static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
   constexpr std::string_view kKey = "\n#name: ";
-  const std::size_t at = bytes->find(kKey);
-  const std::size_t end = at == std::string::npos ? at : bytes->find('\n', at + kKey.size());
-  const std::string name = end == std::string::npos ? "" : bytes->substr(at + kKey.size(), end - at - kKey.size());
-  return manifests::is_product_name(name) ? name : std::string("tree");
+  const std::size_t at = header.find(kKey);
+  const std::size_t end = at == std::string::npos ? at : header.find('\n', at + kKey.size());
+  const std::string name = end == std::string::npos ? "" : header.substr(at + kKey.size(), end - at - kKey.size());
+  return manifests::is_product_name(name) ? name : "tree";
 }
 
 std::string absolute(const std::string& path) {
@@ -70,9 +75,7 @@ Result<Config> free_form(const CommandLine& line) {
   tree.manifest = absolute(line.manifest);
   tree.name = "tree";
   // What does not answer gets a report, under no name of its own.
-  if (probe_places({{tree, kPatience}}).front()) {
-    if (auto name = claimed_name(tree.manifest, config.limits.manifest_size)) tree.name = std::move(*name);
-  }
+  if (probe_places({{tree, kPatience}}).front()) tree.name = claimed_name(tree.manifest);
   tree.manifest_name = tree.name;
   config.trees.push_back(std::move(tree));
   return config;
