@@ -226,7 +226,7 @@ Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tre
                                   const TrustPolicy& policy, std::size_t limit) {
   const auto bytes = store.read_kept(tree.name, identity, limit);
   if (!bytes) return bytes.error();
-  if (manifests::minisign::prehash(bytes->bytes) != identity) {
+  if (bytes->bytes.hash() != identity) {
     return Error{ErrorCode::io, "the kept manifest of " + tree.name + " is not the one that was accepted"};
   }
   auto verified = VerifiedManifest::verify(*bytes, policy);

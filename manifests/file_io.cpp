@@ -1,7 +1,6 @@
 #include "manifests/file_io.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,12 +15,6 @@
 namespace driftd::manifests {
 namespace {
 
-Error unreadable(const std::string& path, int error) {
-  Error result = system_error(path, error);
-  result.code = ErrorCode::unreadable;
-  return result;
-}
-
 Error too_large(const std::string& path, std::size_t limit) {
   return {ErrorCode::size, escape(path) + ": larger than the limit of " + std::to_string(limit) + " bytes"};
 }
@@ -32,15 +25,6 @@ Result<std::uint64_t> regular_size(int fd, const std::string& path) {
   if (::fstat(fd, &status) != 0) return unreadable(path, errno);
   if (!S_ISREG(status.st_mode)) return Error{ErrorCode::unreadable, escape(path) + ": not a regular file"};
   return static_cast<std::uint64_t>(status.st_size);
-}
-
-/// A fresh page costs more than reading it full: of 200 MB, two thirds of the time. Before the memory is touched.
-void prefer_huge_pages(void* memory, std::size_t size) {
-  constexpr std::size_t kPage = 4096;
-  constexpr std::size_t kWorthIt = std::size_t{8} << 20U;
-  if (size < kWorthIt || std::align(kPage, kPage, memory, size) == nullptr) return;
-  // A hint: where the kernel has no huge pages, nothing is lost.
-  ::madvise(memory, size - size % kPage, MADV_HUGEPAGE);
 }
 
 Result<void> write_all(int fd, const std::string& path, std::string_view content) {
@@ -56,15 +40,27 @@ Result<void> write_all(int fd, const std::string& path, std::string_view content
 
 }  // namespace
 
+Error unreadable(const std::string& path, int errno_value) {
+  Error result = system_error(path, errno_value);
+  result.code = ErrorCode::unreadable;
+  return result;
+}
+
+Result<RegularFile> open_regular_file(const std::string& path, std::size_t limit) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return unreadable(path, errno);
+  const auto size = regular_size(fd.get(), path);
+  if (!size) return size.error();
+  if (*size > limit) return too_large(path, limit);
+  return RegularFile{std::move(fd), static_cast<std::size_t>(*size)};
+}
+
 Result<std::string> read_all(int fd, const std::string& path, std::size_t limit) {
   const auto size = regular_size(fd, path);
   if (!size) return size.error();
   if (*size > limit) return too_large(path, limit);
   // The file may grow meanwhile; one byte beyond its size tells the end from more.
-  std::string content;
-  content.reserve(static_cast<std::size_t>(*size) + 1);
-  prefer_huge_pages(content.data(), content.capacity());
-  content.resize(static_cast<std::size_t>(*size) + 1);
+  std::string content(static_cast<std::size_t>(*size) + 1, '\0');
   std::size_t length = 0;
   for (;;) {
     if (length == content.size()) {

@@ -7,8 +7,20 @@
 
 #include "manifests/error.hpp"
 #include "manifests/secret_text.hpp"
+#include "manifests/unique_fd.hpp"
 
 namespace driftd::manifests {
+
+struct RegularFile {
+  UniqueFd fd;
+  std::size_t size;  ///< bytes, when it was opened
+};
+
+/// Opens a regular file for reading, following links, never blocking on a FIFO. Errors as of read_file().
+Result<RegularFile> open_regular_file(const std::string& path, std::size_t limit);
+
+/// `unreadable`, with the text of errno_value.
+Error unreadable(const std::string& path, int errno_value);
 
 /// Reads a regular file whole, following links, never blocking on a FIFO. ErrorCode::size where it is larger than
 /// `limit` bytes, `unreadable` where the system refuses.

@@ -50,6 +50,22 @@ Result<Signature> parse_signature(std::string_view file);
 using Prehash = std::array<unsigned char, 64>;
 Prehash prehash(std::string_view message);
 
+/// As prehash(), of a message that comes in pieces.
+class Prehasher {
+ public:
+  Prehasher();
+  Prehasher(Prehasher&&) noexcept;
+  Prehasher& operator=(Prehasher&&) noexcept;
+  ~Prehasher();
+  void update(std::string_view piece);
+  /// Once, at the end.
+  [[nodiscard]] Prehash finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// True where `key` made this signature over the message and the trusted comment.
 bool verify(const Signature& signature, const PublicKey& key, const Prehash& message);
 

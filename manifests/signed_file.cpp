@@ -27,7 +27,7 @@ bool belongs_to_manifest(std::string_view name, std::string_view manifest) {
 }
 
 Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit) {
-  auto bytes = read_file(path, limit);
+  auto bytes = HashedBytes::read(path, limit);
   if (!bytes) return bytes.error();
   SignedBytes result{std::move(*bytes), {}};
 

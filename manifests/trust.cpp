@@ -23,8 +23,8 @@ bool same_bytes(const minisign::PublicKey& a, const minisign::PublicKey& b) { re
 
 /// The trusted keys among the signers, each public key once. Signatures by unknown keys are passed over; the reason
 /// of a refusal names the most telling of what was seen.
-Result<std::vector<minisign::PublicKey>> count_signers(const SignedBytes& input, const TrustPolicy& policy,
-                                                       const minisign::Prehash& message) {
+Result<std::vector<minisign::PublicKey>> count_signers(const SignedBytes& input, const TrustPolicy& policy) {
+  const minisign::Prehash& message = input.bytes.hash();
   if (input.signatures.empty()) return Error{ErrorCode::signature, "no signature"};
   std::vector<minisign::PublicKey> signers;
   std::string why;
@@ -74,12 +74,11 @@ Result<std::vector<minisign::PublicKey>> count_signers(const SignedBytes& input,
 
 Result<VerifiedManifest> VerifiedManifest::verify(const SignedBytes& input, const TrustPolicy& policy,
                                                   KeepDigests keep) {
-  const minisign::Prehash message = minisign::prehash(input.bytes);
-  auto signers = count_signers(input, policy, message);
+  auto signers = count_signers(input, policy);
   if (!signers) return signers.error();
-  auto read = read_manifest(input.bytes, keep);
+  auto read = read_manifest(input.bytes.text(), keep);
   if (!read) return read.error();
-  return VerifiedManifest(std::move(read->manifest), read->content, std::move(*signers), message);
+  return VerifiedManifest(std::move(read->manifest), read->content, std::move(*signers), input.bytes.hash());
 }
 
 Result<void> check_scope(const Header& header, const Scope& scope) {

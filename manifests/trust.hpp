@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "manifests/error.hpp"
+#include "manifests/hashed_bytes.hpp"
 #include "manifests/manifest.hpp"
 #include "manifests/minisign.hpp"
 #include "manifests/mtree.hpp"
@@ -28,7 +29,7 @@ struct TrustPolicy {
 
 /// A manifest file as read, with all signature files found beside it.
 struct SignedBytes {
-  std::string bytes;
+  HashedBytes bytes;
   std::vector<std::string> signatures;
 };
 

@@ -97,7 +97,7 @@ TEST_CASE("what is accepted is remembered across restarts") {
   CHECK(record.ratchet.vouched()[0].keys == second.manifest.keys());
   CHECK(must(store.time_floor()) == second.manifest.header().created);
   const auto bytes = must(store.read_kept("app", first.manifest.identity(), kLimit));
-  CHECK(bytes.bytes == first.bytes.bytes);
+  CHECK(bytes.bytes.text() == first.bytes.bytes.text());
   CHECK(bytes.signatures == first.bytes.signatures);
   CHECK(must(store.read_kept("app", second.manifest.identity(), kLimit)).signatures.size() == 2);
   must(store.end_transition("app", second.manifest.identity()));
@@ -249,7 +249,7 @@ TEST_CASE("the first hosts' state goes on counting, and reading it changes nothi
     REQUIRE(record.last_reset);
     CHECK(record.last_reset->reason == "a reason");
     CHECK(must(store.time_floor()) == second.manifest.header().created);
-    CHECK(must(store.read_kept("app", first.manifest.identity(), kLimit)).bytes == first.bytes.bytes);
+    CHECK(must(store.read_kept("app", first.manifest.identity(), kLimit)).bytes.text() == first.bytes.bytes.text());
   };
   const auto before = contents(directory);
   {
