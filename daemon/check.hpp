@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/standstill.hpp"
 #include "daemon/state_store.hpp"
 #include "daemon/verdict.hpp"
 #include "manifests/rel_path.hpp"
@@ -30,9 +31,6 @@ struct Problem {
 
 /// `what` of a problem with a PATH that was asked for.
 inline constexpr std::string_view kPathProblem = "path";
-
-/// What does not answer for this long hangs.
-inline constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(30);
 
 enum class ShowProgress : bool { no, yes };
 
@@ -71,11 +69,11 @@ struct CheckReport {
 };
 
 struct CheckOptions {
-  std::vector<std::string> trees;                  ///< names; empty: all
-  std::vector<std::string> paths;                  ///< absolute, or relative to a tree's root; empty: whole trees
-  unsigned threads = 0;                            ///< 0: as the configuration says
-  ShowProgress progress = ShowProgress::no;        ///< on standard error, which is a terminal then
-  std::chrono::milliseconds patience = kPatience;  ///< with a file system that does not answer
+  std::vector<std::string> trees;               ///< names; empty: all
+  std::vector<std::string> paths;               ///< absolute, or relative to a tree's root; empty: whole trees
+  unsigned threads = 0;                         ///< 0: as the configuration says
+  ShowProgress progress = ShowProgress::no;     ///< on standard error, which is a terminal then
+  std::chrono::milliseconds patience = kHangs;  ///< with a file system that does not answer
   bool strict = false;  ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
   /// Keys that a person named. They are trusted as given, and no directory is read.
   std::optional<manifests::TrustPolicy> trust;

@@ -75,7 +75,7 @@ Result<Config> free_form(const CommandLine& line) {
   tree.manifest = absolute(line.manifest);
   tree.name = "tree";
   // What does not answer gets a report, under no name of its own.
-  if (probe_places({{tree, kPatience}}).front()) tree.name = claimed_name(tree.manifest);
+  if (probe_places({{tree, kHangs}}).front()) tree.name = claimed_name(tree.manifest);
   tree.manifest_name = tree.name;
   config.trees.push_back(std::move(tree));
   return config;

@@ -201,12 +201,9 @@ class Reader {
                return taken;
              }},
             {"read_rate",
-             [&](const YamlNode& value) {
-               std::uint64_t rate = 0;
-               auto taken = values_.rate(value, rate);
-               limits.read_rate = rate;
-               return taken;
-             }},
+             [&](const YamlNode& value) { return values_.byte_rate(value, limits.periodic_scans.bytes_per_second); }},
+            {"read_ops",
+             [&](const YamlNode& value) { return values_.rate(value, limits.periodic_scans.reads_per_second); }},
             {"manifest_size", [&](const YamlNode& value) { return values_.size(value, limits.manifest_size); }},
         });
   }

@@ -9,6 +9,7 @@
 
 #include "manifests/error.hpp"
 #include "manifests/signed_file.hpp"
+#include "scanner/throttle.hpp"
 
 namespace driftd::daemon {
 
@@ -50,7 +51,7 @@ enum class WatchMode { automatic, events, polling };
 
 struct LimitsConfig {
   unsigned threads = 2;
-  std::optional<std::uint64_t> read_rate;  ///< bytes a second, for periodic scans; absent: unlimited
+  scanner::ReadLimits periodic_scans{std::uint64_t{32} << 20U, 1000};
   std::size_t manifest_size = manifests::kDefaultManifestLimit;
 };
 

@@ -64,6 +64,20 @@ std::optional<std::uint64_t> parse_duration(const YamlNode& node) {
   return value && *value <= kYear ? value : std::nullopt;
 }
 
+/// False where it is none.
+bool parse_rate(const YamlNode& node, std::optional<std::uint64_t> (*parse)(std::string_view),
+                std::optional<std::uint64_t>& target) {
+  if (node.kind != YamlNode::Kind::scalar) return false;
+  if (node.scalar == "unlimited") return target.reset(), true;
+  std::string_view text = node.scalar;
+  if (!text.ends_with("/s")) return false;
+  text.remove_suffix(2);
+  const auto value = parse(text);
+  if (!value || *value == 0) return false;
+  target = value;
+  return true;
+}
+
 }  // namespace
 
 Result<void> ConfigValues::text(const YamlNode& node, std::string& target) const {
@@ -129,16 +143,16 @@ Result<void> ConfigValues::size(const YamlNode& node, std::size_t& target) const
   return {};
 }
 
-Result<void> ConfigValues::rate(const YamlNode& node, std::uint64_t& target) const {
-  std::string_view text = node.scalar;
-  const bool is_rate = text.ends_with("/s");
-  if (is_rate) text.remove_suffix(2);
-  const auto value = parse_with_unit(text, size_units());
-  if (node.kind != YamlNode::Kind::scalar || !is_rate || !value || *value == 0) {
-    return error(node, "must be a rate, as in 32MiB/s");
-  }
-  target = *value;
-  return {};
+Result<void> ConfigValues::byte_rate(const YamlNode& node, std::optional<std::uint64_t>& target) const {
+  if (parse_rate(
+          node, [](auto text) { return parse_with_unit(text, size_units()); }, target))
+    return {};
+  return error(node, "must be a rate, as in 32MiB/s, or unlimited");
+}
+
+Result<void> ConfigValues::rate(const YamlNode& node, std::optional<std::uint64_t>& target) const {
+  if (parse_rate(node, parse_number, target)) return {};
+  return error(node, "must be a rate, as in 1000/s, or unlimited");
 }
 
 Result<void> ConfigValues::endpoints(const YamlNode& node, std::vector<Endpoint>& target) const {

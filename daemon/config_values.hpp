@@ -35,8 +35,10 @@ struct ConfigValues {
   manifests::Result<void> duration_or_none(const YamlNode& node, std::chrono::seconds& target) const;
   /// A number with B, KiB, MiB, GiB or TiB.
   manifests::Result<void> size(const YamlNode& node, std::size_t& target) const;
-  /// A size followed by `/s`.
-  manifests::Result<void> rate(const YamlNode& node, std::uint64_t& target) const;
+  /// A size followed by `/s`; or `unlimited`, which is nothing.
+  manifests::Result<void> byte_rate(const YamlNode& node, std::optional<std::uint64_t>& target) const;
+  /// The same with a number, as in 1000/s.
+  manifests::Result<void> rate(const YamlNode& node, std::optional<std::uint64_t>& target) const;
   /// A list of ADDRESS:PORT, with [] around IPv6 addresses.
   manifests::Result<void> endpoints(const YamlNode& node, std::vector<Endpoint>& target) const;
 

@@ -24,9 +24,7 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   options.cache = scanned.cache;
   options.quick = job.depth == Depth::quick;
   options.progress = context.progress;
-  if (job.limited && job.config->limits.read_rate) {
-    options.throttle = std::make_shared<scanner::Throttle>(*job.config->limits.read_rate);
-  }
+  options.throttle = job.throttle;
   return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, context.stop);
 }
 

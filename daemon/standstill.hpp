@@ -6,6 +6,9 @@
 
 namespace driftd::daemon {
 
+/// What stands still for this long hangs.
+inline constexpr std::chrono::seconds kHangs{30};
+
 /// For how long something that counts its steps has taken none, as far as it was looked at. Time in which nobody
 /// looked, since this process was stopped or had no processor, is no standstill of anybody else.
 class Standstill {

@@ -272,7 +272,8 @@ Result<void> StateStore::keep(const std::string& tree, const manifests::SignedBy
   const std::string directory = directory_ + "/manifests";
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return manifests::system_error(directory, errno);
   const std::string path = kept_path(tree, manifest.identity());
-  if (auto kept = manifests::write_file(path, bytes.bytes.text(), 0600, manifests::Existing::replace); !kept) return kept;
+  if (auto kept = manifests::write_file(path, bytes.bytes.text(), 0600, manifests::Existing::replace); !kept)
+    return kept;
   std::string name = path + ".minisig";
   for (std::size_t number = 1; const std::string& signature : bytes.signatures) {
     if (auto kept = manifests::write_file(name, signature, 0600, manifests::Existing::replace); !kept) return kept;

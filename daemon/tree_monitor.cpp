@@ -9,6 +9,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/freed_memory.hpp"
+#include "daemon/standstill.hpp"
 #include "daemon/tree_log.hpp"
 #include "manifests/escape.hpp"
 
@@ -20,8 +21,6 @@ using manifests::RelPath;
 using manifests::Result;
 using scanner::ScanResult;
 
-/// What stands still for this long hangs.
-constexpr auto kStalled = std::chrono::seconds(30);
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
@@ -125,12 +124,12 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
 void TreeMonitor::on_tick(Clock::time_point now) {
   if (awaits_places_) start_scan(Depth::full, Pace::free);
   const auto& name = state_.config().name;
-  if (threads_->standstill(now) >= kStalled) {
+  if (threads_->standstill(now) >= kHangs) {
     answered_at_.reset();
     if (state_.is_stalled()) return;
     state_.set_stalled(true);
     spdlog::error("{}: its file system has not answered for {} s; nothing is known of the tree until it does", name,
-                  kStalled.count());
+                  kHangs.count());
   } else if (state_.is_stalled() && !answered_at_) {
     answered_at_ = now;
     spdlog::warn("{}: its file system answers again; looking at everything", name);
@@ -219,7 +218,7 @@ void TreeMonitor::on_other_release(const std::string& release) {
 void TreeMonitor::start_scan(Depth depth, Pace pace) {
   if (!state_.manifest()) return;
   if (scan_ != 0) {
-    again_ = again_ || depth == Depth::full;
+    if (depth == Depth::full) scan_again(pace);
     return;
   }
   if (!may_rely_on_places()) {
@@ -233,6 +232,8 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
   scan_timer_.cancel();
   state_.scan_started();
   scan_began_ = std::make_shared<BeginTime>();
+  const auto& limits = context_.config->limits.periodic_scans;
+  throttle_ = pace == Pace::limited && limits.any() ? std::make_shared<scanner::Throttle>(limits) : nullptr;
   ScanJob job{.depth = depth,
               .config = context_.config,
               .places = context_.places,
@@ -240,14 +241,14 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .manifest = state_.manifest(),
               .previous = state_.standing().previous,
               .generation = generation_,
-              .limited = pace == Pace::limited,
+              .throttle = throttle_,
               .plan = depth == Depth::quick ? plan_ : nullptr,
               .cache = cache_,
               .began = scan_began_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
       *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
-      [weak = weak_from_this(), job = std::move(job)](Covered covered) {
+      [weak = weak_from_this(), job = std::move(job), pace](Covered covered) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->on_covered(std::move(covered));
@@ -258,8 +259,16 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
         // What is slow for being far away keeps nobody waiting, and nothing here busy.
         const bool is_remote = job.places->at(job.tree.name).is_remote;
         is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
-                  : self->context_.workers.scan(self->threads_, work, then);
+                  : self->context_.workers.scan(self->threads_, pace, work, then);
       });
+}
+
+void TreeMonitor::scan_again(Pace pace) {
+  again_ = true;
+  if (pace == Pace::limited) return;
+  // That it waits for what takes its time would be the limit's doing.
+  if (throttle_) throttle_->lift();
+  context_.workers.hurry(threads_);
 }
 
 void TreeMonitor::on_covered(Covered covered) {

@@ -81,8 +81,10 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// A scan that began after the file system had answered again has ended.
   void end_stall();
 
-  enum class Pace { free, limited };
+  using Pace = Workers::Pace;
   void start_scan(Depth depth, Pace pace);
+  /// Another full one after that which is wanted or under way.
+  void scan_again(Pace pace);
   void on_covered(Covered covered);
   void on_scanned(Scanned scanned);
   /// Until the next periodic scan.
@@ -112,6 +114,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
   unsigned scan_ = 0;                 ///< the number of the scan that is wanted or under way; 0: none
   std::shared_ptr<BeginTime> scan_began_;
+  std::shared_ptr<scanner::Throttle> throttle_;  ///< of that scan; null: none
   unsigned scans_ = 0;
   bool again_ = false;  ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;

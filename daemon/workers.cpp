@@ -26,11 +26,23 @@ void Workers::close_tree(const std::shared_ptr<TreeThreads>& tree) {
 }
 
 void Workers::begin_turn() {
-  if (turn_ || waiting_.empty()) return;
-  const WaitingScan next = std::move(waiting_.front());
-  waiting_.pop_front();
-  turn_ = next.tree;
-  next.begin();
+  auto next = std::find_if(waiting_.begin(), waiting_.end(), [](const auto& scan) { return scan.pace == Pace::free; });
+  if (turn_ && (pace_ == Pace::free || next == waiting_.end())) return;
+  if (next == waiting_.end()) next = waiting_.begin();
+  if (next == waiting_.end()) return;
+  const WaitingScan scan = std::move(*next);
+  waiting_.erase(next);
+  turn_ = scan.tree;
+  pace_ = scan.pace;
+  scan.begin();
+}
+
+void Workers::hurry(const std::shared_ptr<TreeThreads>& tree) {
+  if (turn_ == tree) pace_ = Pace::free;
+  for (WaitingScan& scan : waiting_) {
+    if (scan.tree == tree) scan.pace = Pace::free;
+  }
+  begin_turn();
 }
 
 void Workers::end_turn(const TreeThreads* tree) {

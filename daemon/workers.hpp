@@ -55,10 +55,12 @@ class Workers {
     submit(tree.looks, std::move(work), std::move(then));
   }
 
-  /// Long work on a tree, one tree at a time.
+  enum class Pace { free, limited };
+
+  /// Long work on a tree, one tree at a time. What takes its time for being limited keeps nobody waiting who is not.
   template <class Work, class Then>
-  void scan(const std::shared_ptr<TreeThreads>& tree, Work work, Then then) {
-    waiting_.push_back({tree, [this, tree, work = std::move(work), then = std::move(then)] {
+  void scan(const std::shared_ptr<TreeThreads>& tree, Pace pace, Work work, Then then) {
+    waiting_.push_back({tree, pace, [this, tree, work = std::move(work), then = std::move(then)] {
                           // Whatever waits in a thread must not keep that thread alive.
                           submit(tree->scans, work, [this, whose = tree.get(), then](auto&& result) {
                             end_turn(whose);
@@ -74,6 +76,9 @@ class Workers {
     submit(tree.scans, std::move(work), std::move(then));
   }
 
+  /// The tree's scan, under way or waiting, is limited no more.
+  void hurry(const std::shared_ptr<TreeThreads>& tree);
+
   /// To be called regularly: hands on the turn of a scan that stands still.
   void hand_on_turn(Clock::time_point now);
 
@@ -84,6 +89,7 @@ class Workers {
  private:
   struct WaitingScan {
     std::shared_ptr<TreeThreads> tree;
+    Pace pace;
     std::function<void()> begin;
   };
 
@@ -102,6 +108,7 @@ class Workers {
   boost::asio::io_context& context_;
   std::deque<WaitingScan> waiting_;
   std::shared_ptr<TreeThreads> turn_;                ///< whose scan is under way; null: none that counts
+  Pace pace_ = Pace::free;                           ///< of that scan
   std::vector<std::shared_ptr<TreeThreads>> trees_;  ///< closed ones too, until they are idle
   WorkThread record_;
 };

@@ -57,7 +57,7 @@ trees:
   - {name: second, root: /, manifest: /m}
 trust: {directories: [/a/, /b], threshold: 2}
 watch: events
-limits: {threads: 4, read_rate: 32MiB/s, manifest_size: 2GiB}
+limits: {threads: 4, read_rate: 16MiB/s, read_ops: 500/s, manifest_size: 2GiB}
 web: {listen: ["127.0.0.1:1", "[::1]:65535"]}
 log: {level: debug}
 )");
@@ -81,7 +81,8 @@ log: {level: debug}
   CHECK(config.trust == TrustConfig{{"/a", "/b"}, 2});
   CHECK(config.watch == WatchMode::events);
   CHECK(config.limits.threads == 4);
-  CHECK(config.limits.read_rate == 32ULL << 20U);
+  CHECK(config.limits.periodic_scans.bytes_per_second == 16ULL << 20U);
+  CHECK(config.limits.periodic_scans.reads_per_second == 500);
   CHECK(config.limits.manifest_size == std::size_t{2} << 30U);
   CHECK(config.listen == std::vector<Endpoint>{{"127.0.0.1", 1}, {"::1", 65535}});
   CHECK(config.log_level == LogLevel::debug);
@@ -102,7 +103,8 @@ TEST_CASE("what is left out has its default") {
   CHECK(config.trust == TrustConfig{{"/usr/lib/driftd/trust.d", "/etc/driftd/trust.d"}, 1});
   CHECK(config.watch == WatchMode::automatic);
   CHECK(config.limits.threads == 2);
-  CHECK_FALSE(config.limits.read_rate);
+  CHECK(config.limits.periodic_scans.bytes_per_second == 32ULL << 20U);
+  CHECK(config.limits.periodic_scans.reads_per_second == 1000);
   CHECK(config.limits.manifest_size == std::size_t{1} << 30U);
   CHECK(config.listen == std::vector<Endpoint>{{"0.0.0.0", 9747}});
   CHECK(config.log_level == LogLevel::info);
@@ -172,8 +174,13 @@ TEST_CASE("a wrong value is an error with its place") {
       {"watch: maybe", "f.yaml:3:8: must be one of auto, events, polling"},
       {"limits: {threads: 0}", "f.yaml:3:19: must be a number from 1 to 256"},
       {"limits: {threads: 257}", "f.yaml:3:19: must be a number from 1 to 256"},
-      {"limits: {read_rate: 32MiB}", "f.yaml:3:21: must be a rate, as in 32MiB/s"},
-      {"limits: {read_rate: 0B/s}", "f.yaml:3:21: must be a rate, as in 32MiB/s"},
+      {"limits: {read_rate: 32MiB}", "f.yaml:3:21: must be a rate, as in 32MiB/s, or unlimited"},
+      {"limits: {read_rate: 0B/s}", "f.yaml:3:21: must be a rate, as in 32MiB/s, or unlimited"},
+      {"limits: {read_rate: 32/s}", "f.yaml:3:21: must be a rate, as in 32MiB/s, or unlimited"},
+      {"limits: {read_rate: [1]}", "f.yaml:3:21: must be a rate, as in 32MiB/s, or unlimited"},
+      {"limits: {read_ops: 1000}", "f.yaml:3:20: must be a rate, as in 1000/s, or unlimited"},
+      {"limits: {read_ops: 0/s}", "f.yaml:3:20: must be a rate, as in 1000/s, or unlimited"},
+      {"limits: {read_ops: 1MiB/s}", "f.yaml:3:20: must be a rate, as in 1000/s, or unlimited"},
       {"limits: {manifest_size: 1GB}", "f.yaml:3:25: must be a size, as in 512KiB, 64MiB or 1GiB"},
       {"web: {listen: '0.0.0.0:1'}", "f.yaml:3:15: must be a list of ADDRESS:PORT"},
       {"log: {level: trace}", "f.yaml:3:14: must be one of debug, info, warning, error"},
@@ -269,10 +276,15 @@ TEST_CASE("durations, sizes and rates have a number and a unit, and no more") {
     std::size_t size = 0;
     CHECK(values.size(node(text), size).has_value() == (expected != 0));
     CHECK(size == expected);
-    std::uint64_t rate = 0;
-    CHECK(values.rate(node(text + "/s"), rate).has_value() == (expected != 0));
-    CHECK(rate == expected);
+    std::optional<std::uint64_t> rate;
+    CHECK(values.byte_rate(node(text + "/s"), rate).has_value() == (expected != 0));
+    CHECK(rate.value_or(0) == expected);
   }
+}
+
+TEST_CASE("a rate may be unlimited") {
+  const LimitsConfig limits = parse(kTree + std::string("limits: {read_rate: unlimited, read_ops: unlimited}\n")).limits;
+  CHECK_FALSE(limits.periodic_scans.any());
 }
 
 TEST_CASE("addresses to listen on") {

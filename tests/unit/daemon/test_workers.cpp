@@ -59,9 +59,10 @@ struct Bench {
     run_until([&] { return ended.size() == count; });
   }
   template <class Work>
-  void scan(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work) {
+  void scan(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work,
+            Workers::Pace pace = Workers::Pace::free) {
     workers.scan(
-        tree, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
+        tree, pace, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
   }
   template <class Work>
   void look(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work) {
@@ -115,6 +116,39 @@ TEST_CASE("trees are scanned one at a time, in the order in which they asked") {
   CHECK(most == 1);
 }
 
+TEST_CASE("a scan that is limited keeps waiting only those that are limited too") {
+  Bench bench;
+  Gate gate;
+  std::vector<std::shared_ptr<TreeThreads>> trees;
+  for (int i = 0; i < 4; ++i) trees.push_back(bench.workers.open_tree());
+  bench.scan(trees[0], "limited", gate.passage(), Workers::Pace::limited);
+  bench.scan(trees[1], "limited too", at_once, Workers::Pace::limited);
+  bench.scan(trees[2], "limited at first", at_once, Workers::Pace::limited);
+  bench.io.run_for(50ms);
+  CHECK(bench.ended.empty());
+  bench.workers.hurry(trees[2]);
+  bench.run_until_ended(1);
+  CHECK(bench.ended.front() == "limited at first");
+  bench.scan(trees[3], "free", at_once);
+  gate.open();
+  bench.run_until_ended(4);
+}
+
+TEST_CASE("a free scan under way is not passed by another, nor one that was hurried") {
+  Bench bench;
+  Gate gate;
+  const auto first = bench.workers.open_tree();
+  const auto second = bench.workers.open_tree();
+  bench.scan(first, "first", gate.passage(), Workers::Pace::limited);
+  bench.workers.hurry(first);
+  bench.scan(second, "second", at_once);
+  bench.io.run_for(50ms);
+  CHECK(bench.ended.empty());
+  gate.open();
+  bench.run_until_ended(2);
+  CHECK(bench.ended == Lines{"first", "second"});
+}
+
 TEST_CASE("a scan that stands still loses its turn, one that comes further keeps it") {
   Bench bench;
   Gate gate;
@@ -122,7 +156,7 @@ TEST_CASE("a scan that stands still loses its turn, one that comes further keeps
   const auto second = bench.workers.open_tree();
   std::promise<std::shared_ptr<ScanProgress>> begun;
   bench.workers.scan(
-      first,
+      first, Workers::Pace::free,
       [&begun, pass = gate.passage()](const WorkContext& context) {
         begun.set_value(context.progress);
         return pass();
@@ -217,7 +251,7 @@ TEST_CASE("stopping tells work to stop, ends what is to be recorded and waits fo
   const auto tree = bench.workers.open_tree();
   std::promise<void> begun;
   bench.workers.scan(
-      tree,
+      tree, Workers::Pace::free,
       [&begun](const WorkContext& context) {
         begun.set_value();
         while (!context.stop.stop_requested()) std::this_thread::sleep_for(1ms);

@@ -259,7 +259,7 @@ TEST_CASE("a file that is written all the time is unstable, never a digest of so
   const TempTree tree;
   constexpr std::size_t kSize = 256 * 1024 + 1;
   // Slow enough that the writer has a tenth of a second for each attempt.
-  Throttle throttle(kSize * 5);
+  Throttle throttle(driftd::scanner::ReadLimits{kSize * 5, {}});
   for (const bool same_size : {true, false}) {
     CAPTURE(same_size);
     tree.file("file", std::string(kSize, 'a'));

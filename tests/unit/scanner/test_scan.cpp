@@ -336,7 +336,7 @@ TEST_CASE("a stopped scan says nothing about the tree") {
   SUBCASE("while it waits for its allowance") {
     const auto start = std::chrono::steady_clock::now();
     std::jthread stopping([&] { stop.request_stop(); });
-    const auto throttle = std::make_shared<Throttle>(1);  // a thousand seconds a file
+    const auto throttle = std::make_shared<Throttle>(driftd::scanner::ReadLimits{1, {}});  // a thousand seconds a file
     const auto result = scan(site.plan(), Scope::whole(), {.threads = 2, .throttle = throttle}, stop.get_token());
     CHECK_FALSE(result.has_value());
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));

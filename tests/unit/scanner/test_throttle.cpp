@@ -6,6 +6,7 @@
 
 #include "scanner/throttle.hpp"
 
+using driftd::scanner::ReadLimits;
 using driftd::scanner::ScanProgress;
 using driftd::scanner::Throttle;
 using namespace std::chrono_literals;
@@ -24,7 +25,7 @@ using Place = ScanProgress::Place;
 }  // namespace
 
 TEST_CASE("a rate that is never reached costs no time") {
-  Throttle throttle(1ULL << 50U);
+  Throttle throttle(ReadLimits{1ULL << 50U, {}});
   Place place;
   const auto taken = time_of([&] {
     for (int i = 0; i < 1000; ++i) throttle.spend(1 << 20, place, {});
@@ -33,14 +34,14 @@ TEST_CASE("a rate that is never reached costs no time") {
 }
 
 TEST_CASE("more than the allowance of a tenth of a second is waited for") {
-  Throttle throttle(1000);
+  Throttle throttle(ReadLimits{1000, {}});
   Place place;
   // 0.3 s worth, of which 0.1 s may be allowed at once.
   CHECK(time_of([&] { throttle.spend(300, place, {}); }) >= 199ms);
 }
 
 TEST_CASE("all threads share one rate") {
-  Throttle throttle(1000);
+  Throttle throttle(ReadLimits{1000, {}});
   Place place;
   Place other_place;
   const auto taken = time_of([&] {
@@ -51,7 +52,7 @@ TEST_CASE("all threads share one rate") {
 }
 
 TEST_CASE("a stop request ends a wait that would take for ever, and every later one") {
-  Throttle throttle(1);
+  Throttle throttle(ReadLimits{1, {}});
   Place place;
   Place other_place;
   std::stop_source stop;
@@ -65,8 +66,36 @@ TEST_CASE("a stop request ends a wait that would take for ever, and every later 
 }
 
 TEST_CASE("a wait for the rate goes on counting, so that nobody takes it for a standstill") {
-  Throttle throttle(1000);
+  Throttle throttle(ReadLimits{1000, {}});
   Place place;
   throttle.spend(2300, place, {});  // 2.2 s
   CHECK(place.steps >= 3);
+}
+
+TEST_CASE("reads are counted beside their bytes, and the limit that is reached first decides") {
+  Place place;
+  Throttle few_reads(ReadLimits{1ULL << 50U, 100});
+  CHECK(time_of([&] {
+          for (int i = 0; i < 30; ++i) few_reads.spend(1, place, {});
+        }) >= 199ms);
+  Throttle few_bytes(ReadLimits{1000, 1'000'000});
+  CHECK(time_of([&] { few_bytes.spend(300, place, {}); }) >= 199ms);
+  Throttle none(ReadLimits{});
+  CHECK(time_of([&] {
+          for (int i = 0; i < 1000; ++i) none.spend(1 << 20, place, {});
+        }) < 5s);
+}
+
+TEST_CASE("where the limits are lifted nobody waits any more") {
+  Throttle throttle(ReadLimits{1, {}});
+  Place place;
+  Place other_place;
+  const auto taken = time_of([&] {
+    std::jthread waiting([&] { throttle.spend(1'000'000, other_place, {}); });
+    std::this_thread::sleep_for(50ms);
+    throttle.lift();
+    waiting.join();
+    throttle.spend(1'000'000, place, {});
+  });
+  CHECK(taken < 60s);
 }
