@@ -352,7 +352,10 @@ void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& bat
 }
 
 void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
-  if (dirty.is_whole()) pending_.add_whole();
+  if (dirty.is_whole()) {
+    spdlog::debug("{}: which paths have changed is not known; looking at everything", state_.config().name);
+    pending_.add_whole();
+  }
   for (const RelPath& path : dirty.paths()) pending_.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
   if (pending_.paths().size() > kMostPending) pending_.add_whole();
   if (!pending_since_) pending_since_ = since;

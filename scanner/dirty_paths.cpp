@@ -1,6 +1,7 @@
 #include "scanner/dirty_paths.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -53,6 +54,18 @@ bool is_beneath(int root, const UniqueFd& directory) {
   return true;
 }
 
+/// Or errno. A directory that is being removed or moved may give ENOMEM for a moment, where memory there is.
+UniqueFd open_handle(int root, file_handle* handle) {
+  constexpr int kAttempts = 10;
+  UniqueFd directory;
+  for (int attempt = 0; attempt < kAttempts && !directory; ++attempt) {
+    if (attempt > 0) ::sched_yield();
+    directory = UniqueFd(::open_by_handle_at(root, handle, O_PATH | O_CLOEXEC));
+    if (!directory && errno != ENOMEM) break;
+  }
+  return directory;
+}
+
 /// The directory's path below `root`, empty for the root itself; nothing where it is elsewhere or gone. What cannot be
 /// found out may be anywhere in the tree, and counts as the root with all below.
 std::optional<std::string> directory_beneath(int root, const std::string& root_path, const WatchEvent& event) {
@@ -63,7 +76,7 @@ std::optional<std::string> directory_beneath(int root, const std::string& root_p
   handle->handle_bytes = static_cast<unsigned>(event.handle.size());
   handle->handle_type = event.handle_type;
   std::memcpy(storage.data() + offsetof(file_handle, f_handle), event.handle.data(), event.handle.size());
-  const UniqueFd directory(::open_by_handle_at(root, handle, O_PATH | O_CLOEXEC));
+  const UniqueFd directory = open_handle(root, handle);
   if (!directory && (errno == ESTALE || errno == EINVAL)) return std::nullopt;
   if (!directory) return kAnywhere;
   const auto path = path_of(directory.get());
