@@ -232,8 +232,6 @@ Prehasher::Prehasher() : state_(std::make_unique<State>()) {
   crypto_generichash_init(&state_->plain, nullptr, 0, std::tuple_size_v<Prehash>);
 }
 
-Prehasher::Prehasher(Prehasher&&) noexcept = default;
-Prehasher& Prehasher::operator=(Prehasher&&) noexcept = default;
 Prehasher::~Prehasher() = default;
 
 void Prehasher::update(std::string_view piece) {

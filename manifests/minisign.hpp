@@ -54,8 +54,8 @@ Prehash prehash(std::string_view message);
 class Prehasher {
  public:
   Prehasher();
-  Prehasher(Prehasher&&) noexcept;
-  Prehasher& operator=(Prehasher&&) noexcept;
+  Prehasher(const Prehasher&) = delete;
+  Prehasher& operator=(const Prehasher&) = delete;
   ~Prehasher();
   void update(std::string_view piece);
   /// Once, at the end.
