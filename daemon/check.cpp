@@ -63,9 +63,18 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
       refuse(path, "nested", "belongs to another tree, whose root is " + manifests::escape(ruling.at));
       continue;
     }
+    // The scan stops there, and what lies behind is no part of the tree.
+    if (ruling.rule == scanner::Rule::listed && ruling.at != path.str()) {
+      refuse(path, "behind", "lies behind " + manifests::escape(ruling.at) + ", which is no directory in the release");
+      continue;
+    }
     std::error_code error;
-    const bool is_there =
-        fs::symlink_status(fs::path(report.root) / path.str(), error).type() != fs::file_type::not_found;
+    const auto type = fs::symlink_status(fs::path(report.root) / path.str(), error).type();
+    if (type == fs::file_type::none) {
+      refuse(path, "unknown", error.message());
+      continue;
+    }
+    const bool is_there = type != fs::file_type::not_found;
     if (!is_there) report.absent.insert(path);
     if (is_there || report.manifest->manifest().find(path.str())) continue;
     refuse(path, "unknown", "neither on the host nor in the manifest");

@@ -123,6 +123,8 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
 
 void TreeMonitor::on_tick(Clock::time_point now) {
   if (awaits_places_) start_scan(Depth::full, Pace::free);
+  // Nothing is to become overdue for the limits' sake.
+  if (scan_ != 0 && pace_ == Pace::limited && now - scan_wanted_at_ >= state_.quick_interval() / 2) hurry();
   const auto& name = state_.config().name;
   if (threads_->standstill(now) >= kHangs) {
     answered_at_.reset();
@@ -233,6 +235,8 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
   state_.scan_started();
   scan_began_ = std::make_shared<BeginTime>();
   const auto& limits = context_.config->limits.periodic_scans;
+  pace_ = pace;
+  scan_wanted_at_ = Clock::now();
   throttle_ = pace == Pace::limited && limits.any() ? std::make_shared<scanner::Throttle>(limits) : nullptr;
   ScanJob job{.depth = depth,
               .config = context_.config,
@@ -248,7 +252,7 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
       *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
-      [weak = weak_from_this(), job = std::move(job), pace](Covered covered) {
+      [weak = weak_from_this(), job = std::move(job)](Covered covered) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->on_covered(std::move(covered));
@@ -259,14 +263,17 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
         // What is slow for being far away keeps nobody waiting, and nothing here busy.
         const bool is_remote = job.places->at(job.tree.name).is_remote;
         is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
-                  : self->context_.workers.scan(self->threads_, pace, work, then);
+                  : self->context_.workers.scan(self->threads_, self->pace_, work, then);
       });
 }
 
 void TreeMonitor::scan_again(Pace pace) {
   again_ = true;
-  if (pace == Pace::limited) return;
-  // That it waits for what takes its time would be the limit's doing.
+  if (pace == Pace::free) hurry();
+}
+
+void TreeMonitor::hurry() {
+  pace_ = Pace::free;
   if (throttle_) throttle_->lift();
   context_.workers.hurry(threads_);
 }

@@ -85,6 +85,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void start_scan(Depth depth, Pace pace);
   /// Another full one after that which is wanted or under way.
   void scan_again(Pace pace);
+  /// The scan that is wanted or under way is limited no more.
+  void hurry();
   void on_covered(Covered covered);
   void on_scanned(Scanned scanned);
   /// Until the next periodic scan.
@@ -114,6 +116,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
   unsigned scan_ = 0;                 ///< the number of the scan that is wanted or under way; 0: none
   std::shared_ptr<BeginTime> scan_began_;
+  Pace pace_ = Pace::free;  ///< of that scan
+  Clock::time_point scan_wanted_at_{};
   std::shared_ptr<scanner::Throttle> throttle_;  ///< of that scan; null: none
   unsigned scans_ = 0;
   bool again_ = false;  ///< something asked for another full scan meanwhile

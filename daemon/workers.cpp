@@ -27,9 +27,14 @@ void Workers::close_tree(const std::shared_ptr<TreeThreads>& tree) {
 
 void Workers::begin_turn() {
   auto next = std::find_if(waiting_.begin(), waiting_.end(), [](const auto& scan) { return scan.pace == Pace::free; });
-  if (turn_ && (pace_ == Pace::free || next == waiting_.end())) return;
-  if (next == waiting_.end()) next = waiting_.begin();
-  if (next == waiting_.end()) return;
+  if (next == waiting_.end()) {
+    // Two limited ones would take twice the limit.
+    if (turn_ || passed_ || waiting_.empty()) return;
+    next = waiting_.begin();
+  } else if (turn_) {
+    if (pace_ == Pace::free) return;
+    passed_ = std::move(turn_);
+  }
   const WaitingScan scan = std::move(*next);
   waiting_.erase(next);
   turn_ = scan.tree;
@@ -46,13 +51,15 @@ void Workers::hurry(const std::shared_ptr<TreeThreads>& tree) {
 }
 
 void Workers::end_turn(const TreeThreads* tree) {
-  if (turn_.get() != tree) return;
-  turn_.reset();
+  if (passed_.get() == tree) passed_.reset();
+  if (turn_.get() == tree) turn_.reset();
   begin_turn();
 }
 
 void Workers::hand_on_turn(Clock::time_point now) {
-  if (turn_ && turn_->scans.standstill(now) >= kPatienceWithScan) end_turn(turn_.get());
+  for (const auto& scanning : {turn_, passed_}) {
+    if (scanning && scanning->scans.standstill(now) >= kPatienceWithScan) end_turn(scanning.get());
+  }
 }
 
 bool Workers::stop(std::chrono::milliseconds patience) {

@@ -109,6 +109,7 @@ class Workers {
   std::deque<WaitingScan> waiting_;
   std::shared_ptr<TreeThreads> turn_;                ///< whose scan is under way; null: none that counts
   Pace pace_ = Pace::free;                           ///< of that scan
+  std::shared_ptr<TreeThreads> passed_;              ///< whose limited scan a free one has passed; null: none
   std::vector<std::shared_ptr<TreeThreads>> trees_;  ///< closed ones too, until they are idle
   WorkThread record_;
 };

@@ -229,7 +229,7 @@ void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
   } else if (look.error != 0 && look.error != ENOENT) {
     unverified(Observer::failed(look.error));
   } else if (task.entry) {
-    look.error == 0 ? void(check_listed(parent.fd.get(), *task.entry)) : judge_.missing(*task.entry);
+    look.error == 0 ? void(check_listed(parent.fd.get(), *task.entry, look.type)) : judge_.missing(*task.entry);
   } else if (look.error == 0) {
     visit_unlisted(parent, {name_of(task.path), look.inode, look.type});
   }
@@ -312,7 +312,7 @@ void ScanWorker::visit_listed(const OpenDirectory& directory, ListedFile file, u
     shared_.queue.push(
         DirectoryTask{join(directory.path, manifest_.name(file.entry)), file.entry, manifest_.ignore(file.entry)});
   } else {
-    check_listed(directory.fd.get(), file.entry);
+    check_listed(directory.fd.get(), file.entry, type);
   }
 }
 
@@ -376,7 +376,7 @@ void ScanWorker::check_files(int directory, std::span<const ListedFile> files) {
     } else if (is_cold) {
       deferred_.push_back(file);
     } else {
-      is_cold = check_listed(directory, file.entry) == From::disk && shared_.defers;
+      is_cold = check_listed(directory, file.entry, DT_REG) == From::disk && shared_.defers;
       coldness_.seen(is_cold);
     }
   }
@@ -388,12 +388,16 @@ bool ScanWorker::is_known(int directory, EntryIndex entry) {
   return shared_.cache->agrees(entry, observer_.fingerprint(directory, name.get()));
 }
 
-ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry) {
+ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry, unsigned char type) {
   const CName name(manifest_.name(entry));
   const ContentWanted wanted = content_wanted(manifest_, entry);
   Observed observed;
   OpenFile file;
-  Observation seen = observer_.begin(directory, name.get(), wanted, observed, file);
+  const bool is_file = type == DT_REG || type == DT_UNKNOWN;
+  Observation seen = observer_.begin(directory, name.get(), is_file ? wanted : ContentWanted{}, observed, file);
+  if (!is_file && seen.outcome == Outcome::seen && observed.type == FileType::file) {  // by now
+    seen = observer_.begin(directory, name.get(), wanted, observed, file);
+  }
   const From from = seen.outcome == Outcome::not_cached ? From::disk : From::memory;
   if (from == From::disk) {
     seen = observer_.finish(file, wanted, observed);

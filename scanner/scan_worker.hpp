@@ -117,7 +117,8 @@ class ScanWorker {
   void check_files(int directory, std::span<const ListedFile> files);
   /// Where the content was.
   enum class From : std::uint8_t { memory, disk };
-  From check_listed(int directory, EntryIndex entry);
+  /// `type`: as the listing has it. What is no regular file is not opened: opening a device may do something.
+  From check_listed(int directory, EntryIndex entry, unsigned char type);
   /// Whether a quick scan needs to look no closer.
   bool is_known(int directory, EntryIndex entry);
 

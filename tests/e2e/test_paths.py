@@ -148,3 +148,20 @@ def test_quiet_has_the_same_exit_code(site: Site, app: Tree, path: str) -> None:
     write_files(app.root, {"settings.py": "edited\n"})
     loud, quiet = site.check(app.root / path), site.check("--quiet", app.root / path)
     assert quiet.code == loud.code and quiet.stdout == b"" and quiet.stderr == loud.stderr
+
+
+@pytest.mark.parametrize("leads", ["lib", "/etc", "by-link"])
+def test_a_path_behind_a_link_is_not_clean(site: Site, app: Tree, leads: str) -> None:
+    """The scan stops at the link, so nobody has looked at what was asked for."""
+    (app.root / "by-link").symlink_to(leads)
+    site.release(app)
+    result = site.check(str(app.root) + "/by-link/passwd")
+    assert result.code == 1
+    assert "lies behind by-link" in result.err
+    assert "CLEAN" not in result.out
+
+
+def test_a_path_that_is_too_long_is_not_clean(site: Site, app: Tree) -> None:
+    result = site.check("a/" * 2040 + "b", cwd="/")
+    assert result.code == 1
+    assert "CLEAN" not in result.out

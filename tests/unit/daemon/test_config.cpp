@@ -283,7 +283,8 @@ TEST_CASE("durations, sizes and rates have a number and a unit, and no more") {
 }
 
 TEST_CASE("a rate may be unlimited") {
-  const LimitsConfig limits = parse(kTree + std::string("limits: {read_rate: unlimited, read_ops: unlimited}\n")).limits;
+  const LimitsConfig limits =
+      parse(kTree + std::string("limits: {read_rate: unlimited, read_ops: unlimited}\n")).limits;
   CHECK_FALSE(limits.periodic_scans.any());
 }
 

@@ -11,7 +11,9 @@
 using driftd::scanner::DriftKind;
 using driftd::test::header_of;
 using driftd::test::make_release;
-using namespace driftd::test::tree_state;
+using namespace driftd::daemon;
+using namespace driftd::daemon::tree_state_script;
+using namespace std::chrono_literals;
 
 namespace {
 

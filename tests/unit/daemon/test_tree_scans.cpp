@@ -6,7 +6,9 @@
 #include "tests/unit/daemon/tree_state_script.hpp"
 
 using driftd::scanner::DriftKind;
-using namespace driftd::test::tree_state;
+using namespace driftd::daemon;
+using namespace driftd::daemon::tree_state_script;
+using namespace std::chrono_literals;
 
 TEST_CASE("a failed scan makes the tree unknown until one succeeds; drift that is known stays") {
   TreeState state(config());

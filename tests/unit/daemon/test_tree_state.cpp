@@ -13,7 +13,9 @@ using driftd::scanner::OpenDrift;
 using driftd::test::file_entry;
 using driftd::test::header_of;
 using driftd::test::make_release;
-using namespace driftd::test::tree_state;
+using namespace driftd::daemon;
+using namespace driftd::daemon::tree_state_script;
+using namespace std::chrono_literals;
 
 TEST_CASE("from nothing to clean") {
   TreeState state(config());

@@ -134,6 +134,23 @@ TEST_CASE("a scan that is limited keeps waiting only those that are limited too"
   bench.run_until_ended(4);
 }
 
+TEST_CASE("two limited scans never run at once, though a free one has passed the first") {
+  Bench bench;
+  Gate gate;
+  const auto first = bench.workers.open_tree();
+  const auto second = bench.workers.open_tree();
+  const auto urgent = bench.workers.open_tree();
+  bench.scan(first, "first", gate.passage(), Workers::Pace::limited);
+  bench.scan(second, "second", at_once, Workers::Pace::limited);
+  bench.scan(urgent, "urgent", at_once);
+  bench.run_until_ended(1);
+  bench.io.run_for(50ms);
+  CHECK(bench.ended == Lines{"urgent"});
+  gate.open();
+  bench.run_until_ended(3);
+  CHECK(bench.ended == Lines{"urgent", "first", "second"});
+}
+
 TEST_CASE("a free scan under way is not passed by another, nor one that was hurried") {
   Bench bench;
   Gate gate;

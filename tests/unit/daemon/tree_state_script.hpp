@@ -12,9 +12,8 @@
 #include "tests/unit/support/make_release.hpp"
 
 /// A tree's state, taken through what a daemon would tell it.
-namespace driftd::test::tree_state {
+namespace driftd::daemon::tree_state_script {
 
-using namespace driftd::daemon;
 using driftd::manifests::Error;
 using driftd::manifests::RelPath;
 using driftd::scanner::Finding;
@@ -22,10 +21,9 @@ using driftd::scanner::ScanResult;
 using driftd::scanner::Scope;
 using driftd::scanner::UnverifiedReason;
 using News = TreeState::News;
-using namespace std::chrono_literals;
 
 inline constexpr std::int64_t kNow = 1'763'720'000;
-inline constexpr TreeState::BootTime kBoot = 1h;
+inline constexpr TreeState::BootTime kBoot = std::chrono::hours(1);
 
 inline TreeConfig config() {
   TreeConfig made;
@@ -54,7 +52,8 @@ inline ScanResult found(Scope scope, const std::vector<std::string>& paths,
 }
 
 inline ManifestPointer release(std::uint64_t sequence, const std::string& content = "x") {
-  return make_release({{"file", file_entry(content)}}, header_of("v" + std::to_string(sequence), sequence));
+  return test::make_release({{"file", test::file_entry(content)}},
+                            test::header_of("v" + std::to_string(sequence), sequence));
 }
 
 /// In force from now on. `previous`: by a deploy in place that began at `since`.
@@ -78,7 +77,7 @@ inline News refuse(TreeState& state, Error problem, std::optional<Error> distrus
 inline void scan_whole(TreeState& state, const std::vector<std::string>& paths, std::int64_t now = kNow,
                        TreeState::BootTime boot = kBoot) {
   state.scan_started();
-  state.full_scan_done(found(Scope::whole(), paths), now, boot, 2s);
+  state.full_scan_done(found(Scope::whole(), paths), now, boot, std::chrono::seconds(2));
 }
 
 inline TreeSnapshot look(const TreeState& state) { return state.snapshot(kNow, kBoot); }
@@ -92,4 +91,4 @@ inline std::set<std::string> open_paths(const TreeState& state) {
 }
 using Paths = std::set<std::string>;
 
-}  // namespace driftd::test::tree_state
+}  // namespace driftd::daemon::tree_state_script
