@@ -5,14 +5,16 @@ import os
 import signal
 import socket
 import stat
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from support.control import all_of, as_nobody, command, connect, exchange, refusal, socket_of, status, STATUS_REQUEST
+from support.control import STATUS_REQUEST, all_of, as_nobody, command, connect, exchange, refusal, socket_of, status
 from support.daemon import Daemon
+from support.http import request
 from support.marks import needs_root
 from support.process import Process
 from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFTD, USAGE, environment, run
@@ -128,8 +130,6 @@ class TestPlace:
 
 
 def page_of(port: int) -> str:
-    from support.http import request
-
     return request(port, "/").text
 
 
@@ -171,6 +171,50 @@ class TestOthers:
             wait_until(liar.log, lambda text: b"listening" in text, "the liar listens")
             asked = status(site).expect(COULD_NOT_JUDGE)
             assert "neither root nor you, and so not believed" in asked.err and asked.stdout == b""
+
+
+class FakeDaemon(threading.Thread):
+    """Answers the first client with these bytes, as root, and closes."""
+
+    def __init__(self, site: Site, answer: bytes) -> None:
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(socket_of(site)))
+        self.server.listen()
+
+    def run(self) -> None:
+        client, _ = self.server.accept()
+        with client:
+            client.recv(1 << 16)
+            try:
+                client.sendall(self.answer)
+            except OSError:
+                pass  # it has heard enough
+        self.server.close()
+
+
+BROKEN_ANSWERS = {
+    "nothing": b"",
+    "a note alone": b'{"note":"app: a full scan begins"}\n',
+    "half a line": b'{"exit":0,"len',
+    "half the text": b'{"exit":0,"length":100}\nCLEAN\n',
+    "another exit code": b'{"exit":3,"length":0}\n',
+    "one that would wrap": b'{"exit":256,"length":0}\n',
+    "no length": b'{"exit":0}\nCLEAN\n',
+    "text": b"CLEAN\n",
+    "a line without an end": b"x" * (1 << 20),
+    "more than can be": b'{"exit":0,"length":1000000000000}\nCLEAN\n',
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_ANSWERS)
+def test_an_answer_that_is_none_is_no_verdict(site: Site, app: Tree, case: str) -> None:
+    site.write_config()
+    fake = FakeDaemon(site, BROKEN_ANSWERS[case])
+    fake.start()
+    asked = status(site, timeout=20).expect(COULD_NOT_JUDGE)
+    assert asked.stdout == b"" and str(socket_of(site)) in asked.err, str(asked)
 
 
 GARBAGE = {

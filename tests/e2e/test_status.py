@@ -22,8 +22,8 @@ from support.marks import needs_root
 from support.process import Process
 from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, DRIFTD, USAGE, Result, environment, run
 from support.safe_output import assert_safe
-from support.status_shape import validate
 from support.site import Site, Tree, small_application, write_files
+from support.status_shape import validate
 from support.waiting import wait_until
 
 pytestmark = needs_root
