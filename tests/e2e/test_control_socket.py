@@ -76,7 +76,8 @@ class TestPlace:
             shown = status(site).expect(CLEAN)
             assert f"--config {workdir / 'second.yaml'}" not in shown.out
             # It says so where somebody looks, too, and only once in the log.
-            wait_until(lambda: page_of(port), lambda text: "driftd status and driftd scan do not work" in text, "a word")
+            told = "driftd status and driftd scan do not work"
+            wait_until(lambda: page_of(port), lambda text: told in text, "the page says so")
             time.sleep(3)
             assert second.log().count(said) == 1
             # Once the first one has gone, its place is free.
