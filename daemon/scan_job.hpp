@@ -12,7 +12,6 @@
 #include "manifests/error.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/stat_cache.hpp"
-#include "scanner/throttle.hpp"
 
 namespace driftd::daemon {
 
