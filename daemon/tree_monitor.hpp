@@ -123,8 +123,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<BeginTime> scan_began_;
   std::shared_ptr<scanner::Throttle> throttle_;  ///< of that scan; null: none
   unsigned scans_ = 0;
-  unsigned last_judged_ = 0;                     ///< the number of the last full scan that counted, well or not
-  bool again_ = false;                           ///< something asked for another full scan meanwhile
+  unsigned last_judged_ = 0;  ///< the number of the last full scan that counted, well or not
+  bool again_ = false;        ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::string logged_watch_;
