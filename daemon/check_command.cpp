@@ -4,11 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <string_view>
 #include <thread>
 
@@ -18,6 +16,7 @@
 #include "daemon/commands.hpp"
 #include "daemon/place_probe.hpp"
 #include "daemon/report.hpp"
+#include "daemon/standard_output.hpp"
 #include "manifests/manifest.hpp"
 #include "manifests/mtree.hpp"
 #include "manifests/progress_line.hpp"
@@ -30,15 +29,6 @@ namespace {
 using manifests::Error;
 using manifests::ErrorCode;
 using manifests::Result;
-
-Colour colour_for(ColourChoice choice) {
-  if (choice != ColourChoice::automatic) return choice == ColourChoice::always ? Colour::ansi : Colour::none;
-  const char* no_colour = std::getenv("NO_COLOR");  // https://no-color.org
-  const char* terminal = std::getenv("TERM");
-  const bool plain =
-      (no_colour != nullptr && *no_colour != '\0') || terminal == nullptr || std::string_view(terminal) == "dumb";
-  return !plain && ::isatty(STDOUT_FILENO) == 1 ? Colour::ansi : Colour::none;
-}
 
 /// The free form needs a tree's name, and the manifest's header has it; nothing is believed of it before it is
 /// verified.
@@ -136,24 +126,6 @@ int end_with(int code, const CheckReport& report) {
   std::fflush(nullptr);
   std::_Exit(code);
 }
-
-/// A verdict that nobody could read is no verdict.
-class StandardOutput {
- public:
-  /// Nothing more after a failure.
-  void print(std::string_view text) {
-    if (!error_ && std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) error_ = errno;
-  }
-
-  Result<void> finish() {
-    if (!error_ && std::fflush(stdout) != 0) error_ = errno;
-    if (error_) return manifests::system_error("standard output", *error_);
-    return {};
-  }
-
- private:
-  std::optional<int> error_;
-};
 
 Result<void> print_report(const CheckReport& report, const CommandLine& line) {
   StandardOutput output;

@@ -33,6 +33,17 @@ void add_config_option(CLI::App* command, CommandLine& line) {
       ->type_name("FILE");
 }
 
+void add_colour_option(CLI::App* command, CommandLine& line) {
+  const std::map<std::string, ColourChoice> colours{
+      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
+  command
+      ->add_option_function<std::string>(
+          "--color", [&line, colours](const std::string& choice) { line.colour = colours.at(choice); },
+          "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+}
+
 /// Which trees are meant, by a configuration or without one.
 void add_tree_options(CLI::App* command, CommandLine& line) {
   add_config_option(command, line);
@@ -48,14 +59,7 @@ void add_tree_options(CLI::App* command, CommandLine& line) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command->add_flag("--no-progress", line.no_progress, "no progress bar, even on a terminal");
-  const std::map<std::string, ColourChoice> colours{
-      {"auto", ColourChoice::automatic}, {"always", ColourChoice::always}, {"never", ColourChoice::never}};
-  command
-      ->add_option_function<std::string>(
-          "--color", [&line, colours](const std::string& choice) { line.colour = colours.at(choice); },
-          "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
-      ->type_name("WHEN");
+  add_colour_option(command, line);
 }
 
 void add_output_options(CLI::App* check, CommandLine& line) {
@@ -101,6 +105,25 @@ void add_explain(CLI::App& app, CommandLine& line) {
       ->required();
 }
 
+void add_status(CLI::App& app, CommandLine& line) {
+  CLI::App* status = app.add_subcommand("status", "what the running daemon knows of the trees, at once");
+  status->callback([&line] { line.command = Command::status; });
+  add_config_option(status, line);
+  add_colour_option(status, line);
+  status->add_flag_callback(
+      "--json", [&line] { line.output = Output::json; }, "one JSON document");
+}
+
+void add_scan(CLI::App& app, CommandLine& line) {
+  CLI::App* scan = app.add_subcommand("scan", "scans by the running daemon")->require_subcommand(1);
+  CLI::App* now = scan->add_subcommand("now", "a full scan of the trees, at once; waits for it and tells the verdict");
+  now->callback([&line] { line.command = Command::scan_now; });
+  add_config_option(now, line);
+  now->add_option("--tree", line.trees, "only this tree")->type_name("NAME")->allow_extra_args(false);
+  now->add_flag("--no-wait", line.no_wait, "do not wait; exit code 0 says that it was asked for");
+  add_colour_option(now, line);
+}
+
 void add_trust(CLI::App& app, CommandLine& line) {
   CLI::App* trust = app.add_subcommand("trust", "what this host believes")->require_subcommand(1);
   CLI::App* reset = trust->add_subcommand(
@@ -124,6 +147,8 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   add_config_option(run, line);
   add_check(app, line);
   add_explain(app, line);
+  add_status(app, line);
+  add_scan(app, line);
   CLI::App* config = app.add_subcommand("config", "the configuration")->require_subcommand(1);
   CLI::App* config_check = config->add_subcommand("check", "read the configuration and say what is wrong with it");
   config_check->callback([&line] { line.command = Command::config_check; });

@@ -8,7 +8,7 @@
 
 namespace driftd::daemon {
 
-enum class Command { run, check, explain, config_check, trust_reset };
+enum class Command { run, check, explain, status, scan_now, config_check, trust_reset };
 enum class Output { human, json, porcelain, nagios, quiet };
 enum class ColourChoice { automatic, always, never };
 
@@ -29,6 +29,7 @@ struct CommandLine {
   bool nul_ends_records = false;  ///< of --porcelain
   bool no_progress = false;
   ColourChoice colour = ColourChoice::automatic;
+  bool no_wait = false;  ///< of scan now; its trees stand in `trees`
 };
 
 /// What was asked for, or the exit code where nothing is left to do: help and version are printed, wrong usage is told,

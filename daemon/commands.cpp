@@ -12,6 +12,7 @@
 #include "daemon/report.hpp"
 #include "daemon/service.hpp"
 #include "daemon/state_store.hpp"
+#include "daemon/status_command.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
 
@@ -76,6 +77,8 @@ int run(const CommandLine& line) {
     case Command::config_check: return run_config_check(line);
     case Command::trust_reset: return run_trust_reset(line);
     case Command::explain: return run_explain(line, host);
+    case Command::status: return run_status(line, host);
+    case Command::scan_now: return run_scan_now(line, host);
     case Command::check: break;
   }
   return run_check(line, host);

@@ -40,6 +40,7 @@ class Reader {
         {
             {"state_directory",
              [&](const YamlNode& node) { return values_.absolute_path(node, config.state_directory); }},
+            {"run_directory", [&](const YamlNode& node) { return values_.absolute_path(node, config.run_directory); }},
             {"trees", [&](const YamlNode& node) { return read_trees(node, config.trees); }},
             {"trust", [&](const YamlNode& node) { return read_trust(node, config.trust); }},
             {"watch",
@@ -257,15 +258,18 @@ Result<std::vector<std::string>> tree_files(const std::filesystem::path& directo
   return files;
 }
 
-/// systemd sets STATE_DIRECTORY for a unit with StateDirectory=; of several, joined by colons, the first is ours.
-std::string usual_state_directory() {
-  const char* given = std::getenv("STATE_DIRECTORY");
+/// systemd sets STATE_DIRECTORY for a unit with StateDirectory=, and so on; of several, joined by colons, the first is
+/// ours.
+std::string usual_directory(const char* variable, const char* otherwise) {
+  const char* given = std::getenv(variable);
   const std::string first = given == nullptr ? "" : std::string(given).substr(0, std::string(given).find(':'));
-  return first.starts_with('/') ? first : kDefaultStateDirectory;
+  return first.starts_with('/') ? first : otherwise;
 }
 
 Result<Config> finished(Config config, const std::string& file) {
-  if (config.state_directory.empty()) config.state_directory = usual_state_directory();
+  if (config.state_directory.empty())
+    config.state_directory = usual_directory("STATE_DIRECTORY", kDefaultStateDirectory);
+  if (config.run_directory.empty()) config.run_directory = usual_run_directory();
   if (config.trees.empty()) {
     return manifests::Error{manifests::ErrorCode::format,
                             manifests::escape(file) + ": no trees: there is nothing to check"};
@@ -274,6 +278,8 @@ Result<Config> finished(Config config, const std::string& file) {
 }
 
 }  // namespace
+
+std::string usual_run_directory() { return usual_directory("RUNTIME_DIRECTORY", kDefaultRunDirectory); }
 
 Result<Config> parse_config(const std::string& text, const std::string& file, const std::string& host) {
   const auto root = parse_yaml(text, file);

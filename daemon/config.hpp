@@ -15,6 +15,7 @@ namespace driftd::daemon {
 
 inline constexpr const char* kDefaultConfig = "/etc/driftd/driftd.yaml";
 inline constexpr const char* kDefaultStateDirectory = "/var/lib/driftd";
+inline constexpr const char* kDefaultRunDirectory = "/run/driftd";
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
@@ -66,7 +67,9 @@ struct Endpoint {
 enum class LogLevel { debug, info, warning, error };
 
 struct Config {
-  std::string state_directory;  ///< what the configuration says, else what the service manager set, else the default
+  /// Directories: what the configuration says, else what the service manager set, else the default.
+  std::string state_directory;
+  std::string run_directory;
   std::vector<TreeConfig> trees;
   TrustConfig trust;
   WatchMode watch = WatchMode::automatic;
@@ -79,6 +82,9 @@ struct Config {
 /// type is an error that starts with file:line:column and, where something near is known, suggests it. `host` stands
 /// for %H in required labels.
 manifests::Result<Config> load_config(const std::string& file, const std::string& host);
+
+/// The run directory of a daemon whose configuration does not name one.
+std::string usual_run_directory();
 
 /// The same for one text; `file` is for messages.
 manifests::Result<Config> parse_config(const std::string& text, const std::string& file, const std::string& host);

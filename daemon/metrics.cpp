@@ -70,7 +70,7 @@ void add_daemon(Page& page, const Snapshot& snapshot) {
   page.gauge("driftd_build_info", "The running driftd.",
              {label("version", manifests::kVersion), label("revision", manifests::kRevision)}, 1);
   page.gauge("driftd_config_last_reload_successful", "1 where the last load of the configuration succeeded.", {},
-             snapshot.reload_successful ? 1 : 0);
+             snapshot.reload_problem.empty() ? 1 : 0);
   page.gauge("driftd_config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.", {},
              snapshot.reload_success_time);
   for (const auto& [state, protection] :

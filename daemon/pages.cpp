@@ -61,6 +61,9 @@ std::string details(const TreeSnapshot& tree) {
   return text;
 }
 
+/// Its reason names a path, which is for the log.
+constexpr std::string_view kNoControl = "driftd status and driftd scan do not work, see the log";
+
 std::string status_page(const Snapshot& snapshot) {
   std::string rows;
   for (const TreeSnapshot& tree : snapshot.trees) {
@@ -68,14 +71,15 @@ std::string status_page(const Snapshot& snapshot) {
                         html_escape(tree.name), tree.manifest ? html_escape(tree.manifest->release) : "-",
                         to_string(tree.verdict()), to_string(tree.verdict()), html_escape(details(tree)));
   }
+  const std::string control = snapshot.control_problem.empty() ? "" : fmt::format("<p>{}.</p>\n", kNoControl);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">"
       "<title>driftd: {0}</title><style>{1}</style></head>\n<body><h1>driftd</h1>\n"
-      "<table><tr><th>Tree</th><th>Release</th><th>Verdict</th><th></th></tr>\n{2}</table>\n"
+      "<table><tr><th>Tree</th><th>Release</th><th>Verdict</th><th></th></tr>\n{2}</table>\n{4}"
       "<p>Which paths: <code>driftd --check</code> on the host. <a href=\"/metrics\">Metrics</a>. Version "
       "{3}.</p></body></html>\n",
-      to_string(snapshot.verdict()), kStyle, rows, manifests::kVersion);
+      to_string(snapshot.verdict()), kStyle, rows, manifests::kVersion, control);
 }
 
 }  // namespace
@@ -92,7 +96,7 @@ HttpResponse serve_page(std::string_view path, const Snapshot& snapshot) {
 }
 
 std::string status_line(const Snapshot& snapshot) {
-  std::string text;
+  std::string text = snapshot.control_problem.empty() ? "" : std::string(kNoControl);
   for (const TreeSnapshot& tree : snapshot.trees) {
     constexpr std::size_t kEnough = 400;
     if (text.size() > kEnough) return text + ", ...";

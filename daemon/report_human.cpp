@@ -1,8 +1,8 @@
-#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "daemon/human_paths.hpp"
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/utc_time.hpp"
@@ -11,10 +11,6 @@ namespace driftd::daemon {
 namespace {
 
 using manifests::escape;
-using scanner::Finding;
-
-constexpr std::size_t kMostFindings = 20;
-constexpr std::size_t kMostDirectories = 10;
 
 /// The tree's line: name, release, signer, verdict, and how much of it.
 std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
@@ -35,66 +31,26 @@ std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
   return line + "\n";
 }
 
-std::string finding_line(const Finding& finding, std::size_t path_width, std::int64_t now) {
-  std::string what = describe(finding);
-  if (finding.changed_at) what += (what.empty() ? "" : "  ") + ago(now - *finding.changed_at);
-  // A path is never trimmed: it may end in spaces.
-  const std::string path = escape(finding.path);
-  std::string line = fmt::format("  {:<9} {}", to_string(finding.kind), path);
-  if (!what.empty()) line += std::string(path_width - std::min(path_width, path.size()), ' ') + "  " + what;
-  line += '\n';
-  for (const std::string& below : finding.first_below) line += fmt::format("    {}\n", escape(below));
-  if (finding.below > finding.first_below.size() && !finding.first_below.empty()) {
-    line += fmt::format("    ... and {} more below\n", finding.below - finding.first_below.size());
-  }
-  return line;
-}
-
-/// A first look at a tree that was never deployed from a release must stay readable.
-std::string counts_by_directory(const std::vector<Finding>& findings) {
-  std::map<std::string, std::size_t> directories;
-  for (const Finding& finding : findings) {
-    const std::size_t slash = finding.path.find('/');
-    ++directories[slash == std::string::npos ? "." : finding.path.substr(0, slash + 1)];
-  }
-  std::vector<std::pair<std::string, std::size_t>> sorted(directories.begin(), directories.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::string text = fmt::format("  ... {} in all, by directory:\n", findings.size());
-  for (std::size_t i = 0; i < std::min(sorted.size(), kMostDirectories); ++i) {
-    text += fmt::format("  {:>8}  {}\n", sorted[i].second, escape(sorted[i].first));
-  }
-  if (sorted.size() > kMostDirectories)
-    text += fmt::format("  and {} more directories\n", sorted.size() - kMostDirectories);
-  return text;
-}
-
-std::string unverified_lines(const std::vector<scanner::Unverified>& unverified) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(unverified.size(), kMostFindings); ++i) {
-    const auto& one = unverified[i];
-    text += fmt::format("  unverified {}  {}", escape(one.path), to_string(one.reason));
-    if (one.below > 0) text += fmt::format(", with {} below", count(one.below, "entry", "entries"));
-    text += '\n';
-  }
-  if (unverified.size() > kMostFindings) text += fmt::format("  ... {} unverified paths in all\n", unverified.size());
-  return text;
-}
-
 std::string tree_text(const TreeReport& tree, std::int64_t now, Colour colour) {
   std::string text = headline(tree, now, colour);
   if (!tree.scan) return text;
   const auto& findings = tree.scan->findings;
-  const std::size_t shown = std::min(findings.size(), kMostFindings);
-  std::size_t width = 0;
-  for (std::size_t i = 0; i < shown; ++i) width = std::max(width, escape(findings[i].path).size());
-  constexpr std::size_t kWidest = 48;
-  for (std::size_t i = 0; i < shown; ++i) text += finding_line(findings[i], std::min(width, kWidest), now);
-  if (findings.size() > shown) text += counts_by_directory(findings);
+  std::vector<AgedFinding> first;
+  for (const scanner::Finding& finding : findings) {
+    if (first.size() == kMostFindings) break;
+    first.push_back({&finding, finding.changed_at ? ago(now - *finding.changed_at) : ""});
+  }
+  text += finding_lines(first);
+  if (findings.size() > first.size()) {
+    DirectoryCounts directories;
+    for (const scanner::Finding& finding : findings) directories.add(finding.path);
+    text += directories.text();
+  }
   if (!tree.scan->pending.empty()) {
     text += fmt::format("  pending    {} still as {} has them: a deploy is under way\n",
                         count(tree.scan->pending.size(), "path", "paths"), escape(tree.deploying_from));
   }
-  return text + unverified_lines(tree.scan->unverified);
+  return text + unverified_lines(tree.scan->unverified, tree.scan->unverified.size());
 }
 
 /// What the verdict does not rest on.

@@ -72,13 +72,14 @@ std::string verdict_text(Verdict verdict, Colour colour) {
   return paint("UNKNOWN", "1;33", colour);
 }
 
-std::string ago(std::int64_t seconds) {
-  if (seconds < 0) return "in the future";
-  if (seconds < 60) return fmt::format("{} s ago", seconds);
-  if (seconds < 3600) return fmt::format("{} min ago", seconds / 60);
-  if (seconds < 48 * 3600) return fmt::format("{} h ago", seconds / 3600);
-  return fmt::format("{} d ago", seconds / 86400);
+std::string lasting(std::int64_t seconds) {
+  if (seconds < 60) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} min", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{} h", seconds / 3600);
+  return fmt::format("{} d", seconds / 86400);
 }
+
+std::string ago(std::int64_t seconds) { return seconds < 0 ? "in the future" : lasting(seconds) + " ago"; }
 
 std::string count(std::uint64_t number, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", number, number == 1 ? one : many);
@@ -90,10 +91,13 @@ std::string signed_by(const manifests::VerifiedManifest& manifest) {
   return fmt::format("signed by {} on {}", keys, manifests::format_utc(manifest.header().created).substr(0, 10));
 }
 
+std::string expiry(const manifests::VerifiedManifest& manifest, std::int64_t now, Colour colour) {
+  if (!is_expired(manifest.header(), now)) return {};
+  return paint("EXPIRED", "1;33", colour) + " " + ago(now - *manifest.header().expires);
+}
+
 std::string expiry(const TreeReport& tree, std::int64_t now, Colour colour) {
-  const std::int64_t then = std::max(now, tree.trusted_now);
-  if (!tree.manifest || !is_expired(tree.manifest->header(), then)) return {};
-  return paint("EXPIRED", "1;33", colour) + " " + ago(then - *tree.manifest->header().expires);
+  return tree.manifest ? expiry(*tree.manifest, std::max(now, tree.trusted_now), colour) : "";
 }
 
 std::string describe(const Finding& finding) {
@@ -109,10 +113,12 @@ std::string describe(const Finding& finding) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string path_on_host(const TreeReport& tree, std::string_view path) {
-  if (path == ".") return tree.root;
-  return tree.root + (tree.root.ends_with('/') ? "" : "/") + std::string(path);
+std::string path_below(const std::string& root, std::string_view path) {
+  if (path == ".") return root;
+  return root + (root.ends_with('/') ? "" : "/") + std::string(path);
 }
+
+std::string path_on_host(const TreeReport& tree, std::string_view path) { return path_below(tree.root, path); }
 
 std::string shell_word(std::string_view raw) {
   if (!raw.empty() && std::all_of(raw.begin(), raw.end(), needs_no_quotes)) return std::string(raw);

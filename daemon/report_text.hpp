@@ -15,6 +15,9 @@ enum class Colour { none, ansi };
 std::string paint(std::string_view text, std::string_view code, Colour colour);
 std::string verdict_text(Verdict verdict, Colour colour);
 
+/// `3 min`, in the largest unit that says enough.
+std::string lasting(std::int64_t seconds);
+
 /// `3 min ago`.
 std::string ago(std::int64_t seconds);
 
@@ -25,12 +28,14 @@ std::string count(std::uint64_t number, std::string_view one, std::string_view m
 std::string signed_by(const manifests::VerifiedManifest& manifest);
 
 /// `EXPIRED 12 d ago`, or nothing; `now` is when the check was.
+std::string expiry(const manifests::VerifiedManifest& manifest, std::int64_t now, Colour colour);
 std::string expiry(const TreeReport& tree, std::int64_t now, Colour colour);
 
 /// `size 812 -> 816, content`: what is wrong at a path, expected before actual.
 std::string describe(const scanner::Finding& finding);
 
 /// An absolute path from the one in a finding, raw bytes.
+std::string path_below(const std::string& root, std::string_view path);
 std::string path_on_host(const TreeReport& tree, std::string_view path);
 
 /// Raw bytes as one word for a shell that knows `$'...'`, in printable ASCII. Names can hold anything, and commands

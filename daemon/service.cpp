@@ -17,6 +17,8 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/config.hpp"
+#include "daemon/control_desk.hpp"
+#include "daemon/control_socket.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
@@ -70,6 +72,12 @@ class Service {
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
         http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
+        desk_({monitors_, snapshot_, host_, config_file_, wall_clock()}),
+        control_(io_,
+                 [this](const ControlRequest& request, const std::shared_ptr<ControlReply>& reply) {
+                   publish();
+                   desk_.answer(request, reply);
+                 }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         tick_(io_),
         watchdog_(io_) {}
@@ -78,6 +86,7 @@ class Service {
     if (auto listening = http_.listen(context_.config->listen); !listening) return listening;
     reload_time_ = static_cast<double>(wall_clock());
     tell_protection();
+    control_.listen(context_.config->run_directory);
     adopt_trees();
     await_signal();
     await_tick();
@@ -191,12 +200,11 @@ class Service {
     Result<void> listening;
     if (config) listening = http_.listen(config->listen);
     if (!config || !listening) {
-      reload_successful_ = false;
-      spdlog::error("the configuration in force is kept: {}",
-                    config ? listening.error().message : config.error().message);
+      reload_problem_ = config ? listening.error().message : config.error().message;
+      spdlog::error("the configuration in force is kept: {}", reload_problem_);
       publish();
     } else {
-      reload_successful_ = true;
+      reload_problem_.clear();
       reload_time_ = static_cast<double>(wall_clock());
       set_log_level(config->log_level);
       if (config->state_directory != context_.config->state_directory) {
@@ -205,6 +213,7 @@ class Service {
       }
       context_.config = std::make_shared<const Config>(std::move(*config));
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
+      control_.listen(context_.config->run_directory);
       adopt_trees();
     }
     notify::ready();
@@ -224,6 +233,7 @@ class Service {
     spdlog::info("stopping");
     for (const auto& [name, monitor] : monitors_) monitor->stop();
     http_.stop();
+    control_.stop();
     all_ended_ = workers_.stop(kStopPatience);
     if (!all_ended_) spdlog::warn("a file system does not answer; what waits for it is left behind");
     io_.stop();
@@ -235,6 +245,7 @@ class Service {
       if (error) return;
       const auto now = Workers::Clock::now();
       workers_.hand_on_turn(now);
+      control_.keep();
       for (const auto& [name, monitor] : monitors_) monitor->on_tick(now);
       publish();
       await_tick();
@@ -262,16 +273,19 @@ class Service {
   void publish() {
     auto snapshot = std::make_shared<Snapshot>();
     for (const auto& [name, monitor] : monitors_) {
-      snapshot->trees.push_back(monitor->state().snapshot(wall_clock(), boot_clock()));
+      snapshot->trees.push_back(monitor->snapshot());
     }
     snapshot->protection = protection();
     snapshot->detection_latency = detection_latency_;
-    snapshot->reload_successful = reload_successful_;
+    snapshot->reload_problem = reload_problem_;
     snapshot->reload_success_time = reload_time_;
+    snapshot->control_problem = control_.problem();
+    snapshot->date_verdicts(*snapshot_, static_cast<double>(wall_clock()));
     snapshot_ = std::move(snapshot);
     const std::string status = status_line(*snapshot_);
     if (status != status_) notify::status(status);
     status_ = status;
+    desk_.on_published();
   }
 
   const std::string config_file_;
@@ -282,14 +296,16 @@ class Service {
   HistoryStore history_{store_};  ///< likewise
   WatchHub hub_;
   MonitorContext context_;
-  std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;
+  Monitors monitors_;
   LatencyHistogram detection_latency_;
-  bool reload_successful_ = true;
+  std::string reload_problem_;  ///< empty: the configuration on disk was taken
   double reload_time_ = 0;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
   std::string status_;
   bool all_ended_ = true;
   HttpServer http_;
+  ControlDesk desk_;
+  ControlSocket control_;
   asio::signal_set signals_;
   asio::steady_timer tick_;
   asio::steady_timer watchdog_;

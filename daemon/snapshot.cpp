@@ -43,4 +43,14 @@ bool Snapshot::ready() const {
   return std::all_of(trees.begin(), trees.end(), [](const TreeSnapshot& tree) { return tree.full.done > 0; });
 }
 
+void Snapshot::date_verdicts(const Snapshot& before, double now) {
+  std::map<std::string_view, const TreeSnapshot*> known;
+  for (const TreeSnapshot& tree : before.trees) known.emplace(tree.name, &tree);
+  for (TreeSnapshot& tree : trees) {
+    const auto same = known.find(tree.name);
+    const bool is_same = same != known.end() && same->second->verdict() == tree.verdict();
+    tree.verdict_since = is_same ? same->second->verdict_since : now;
+  }
+}
+
 }  // namespace driftd::daemon

@@ -40,6 +40,7 @@ struct ScanStatistics {
   double last_success = 0;   ///< 0: never
   double last_duration = 0;  ///< seconds
   double interval = 0;       ///< seconds; 0: no such scans
+  double next = 0;           ///< 0: one is under way, or a scan of the other kind comes first
 };
 
 struct TreeCounters {
@@ -54,11 +55,14 @@ struct TreeCounters {
 
 struct TreeSnapshot {
   std::string name;
+  std::string root;  ///< as it is written in the configuration
   Labels labels;
+  double verdict_since = 0;  ///< in this process; 0: not known
   std::set<UnknownReason> unknown;
   std::optional<ManifestInfo> manifest;
   std::optional<manifests::Error> manifest_problem;
   bool deploy_in_progress = false;
+  std::string deploying_from;        ///< the release before, while a deploy is under way or stuck
   std::uint64_t deploy_pending = 0;  ///< paths that are still as the release before has them
   std::string exactly;               ///< the release that the tree is as a whole, where it is an older one
   bool clock_suspect = false;        ///< the host's clock is behind what was signed
@@ -70,6 +74,10 @@ struct TreeSnapshot {
   ScanStatistics quick;
   TreeCounters counters;
   bool watching_events = false;
+  std::string polling_reason;  ///< why it is not watched by events
+  bool stalled = false;        ///< its file system does not answer
+  bool scanning = false;       ///< a scan of the whole tree is under way, or waits for its turn
+  std::string scan_failure;    ///< why the last one could not be made; empty: it could
 
   [[nodiscard]] std::uint64_t drifted_paths() const;
   [[nodiscard]] Verdict verdict() const;
@@ -89,12 +97,15 @@ struct Snapshot {
   std::vector<TreeSnapshot> trees;
   StateStore::Protection protection = StateStore::Protection::ok;
   LatencyHistogram detection_latency;
-  bool reload_successful = true;
+  std::string reload_problem;  ///< why the last reload was refused; empty: it was not
   double reload_success_time = 0;
+  std::string control_problem;  ///< why the control socket does not work; empty: it does
 
   [[nodiscard]] Verdict verdict() const;
   /// Every tree has had a complete scan of what is there now.
   [[nodiscard]] bool ready() const;
+  /// Sets since when each tree's verdict has been what it is: as `before` has it, else `now`.
+  void date_verdicts(const Snapshot& before, double now);
 };
 
 }  // namespace driftd::daemon

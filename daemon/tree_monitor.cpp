@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <random>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -227,8 +228,8 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
     awaits_places_ = true;
     return;
   }
-  awaits_places_ = false;
-  if (!plan_ || !cache_) depth = Depth::full;
+  // What was put off was a full one.
+  if (std::exchange(awaits_places_, false) || !plan_ || !cache_) depth = Depth::full;
   scan_ = ++scans_;
   again_ = false;
   scan_timer_.cancel();
@@ -279,7 +280,7 @@ void TreeMonitor::hurry() {
 }
 
 void TreeMonitor::on_covered(Covered covered) {
-  state_.set_watching(covered.has_value());
+  state_.set_watching(covered.has_value(), covered ? "" : covered.error().message);
   const std::string mode = covered ? "events" : "polling (" + covered.error().message + ")";
   if (mode != logged_watch_) spdlog::info("{}: watching by {}", state_.config().name, mode);
   logged_watch_ = mode;
@@ -287,11 +288,12 @@ void TreeMonitor::on_covered(Covered covered) {
 }
 
 void TreeMonitor::on_scanned(Scanned scanned) {
-  scan_ = 0;
+  const unsigned number = std::exchange(scan_, 0);
   if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
   if (answered_at_ && scanned.began >= *answered_at_) end_stall();
   const auto& name = state_.config().name;
   const bool is_full = scanned.depth == Depth::full;
+  if (is_full) last_judged_ = number;
   if (scanned.result) {
     plan_ = scanned.plan;
     cache_ = scanned.cache;
@@ -322,7 +324,30 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   if (!pending_.empty()) arm_rescan();
 }
 
+unsigned TreeMonitor::scan_now() {
+  const unsigned number = scans_ + 1;
+  start_scan(Depth::full, Pace::free);
+  return number;
+}
+
+bool TreeMonitor::has_scanned(unsigned number) const {
+  return last_judged_ >= number || !state_.manifest() || state_.is_stalled();
+}
+
+TreeSnapshot TreeMonitor::snapshot() const {
+  TreeSnapshot snapshot = state_.snapshot(wall_clock(), boot_clock());
+  snapshot.scanning = scan_ != 0 || awaits_places_;
+  if (snapshot.scanning || next_scan_at_ == Clock::time_point{}) return snapshot;
+  const auto in_wall_time = [](Clock::time_point at) {
+    return static_cast<double>(wall_clock()) + std::chrono::duration<double>(at - Clock::now()).count();
+  };
+  snapshot.full.next = in_wall_time(full_scan_at_);
+  snapshot.quick.next = next_scan_at_ < full_scan_at_ ? in_wall_time(next_scan_at_) : 0;
+  return snapshot;
+}
+
 void TreeMonitor::await_scan(Clock::time_point at) {
+  next_scan_at_ = at;
   scan_timer_.expires_at(at);
   scan_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
@@ -335,7 +360,7 @@ void TreeMonitor::await_scan(Clock::time_point at) {
 void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
   if (!state_.watching_events()) return;
   state_.count_events(batch->received, batch->overflow);
-  if (!batch->failure.empty()) state_.set_watching(false);
+  if (!batch->failure.empty()) state_.set_watching(false, batch->failure);
   if (batch->overflow) spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
   if (batch->overflow || !batch->failure.empty()) start_scan(Depth::full, Pace::free);
 

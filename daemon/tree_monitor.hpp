@@ -65,7 +65,13 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// To be called every second: looks whether the tree's file system answers.
   void on_tick(std::chrono::steady_clock::time_point now);
 
+  /// Wants a full scan of what is there now, at once and as fast as it goes; its number for has_scanned().
+  unsigned scan_now();
+  /// That scan has ended, well or not. Also where it cannot: nothing is known to compare with, or nothing answers.
+  [[nodiscard]] bool has_scanned(unsigned number) const;
+
   [[nodiscard]] const TreeState& state() const { return state_; }
+  [[nodiscard]] TreeSnapshot snapshot() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -113,6 +119,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   boost::asio::steady_timer scan_timer_;
   Clock::time_point full_scan_at_{};  ///< the next periodic one
+  Clock::time_point next_scan_at_{};  ///< full or quick
   unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
   unsigned scan_ = 0;                 ///< the number of the scan that is wanted or under way; 0: none
   std::shared_ptr<BeginTime> scan_began_;
@@ -120,7 +127,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   Clock::time_point scan_wanted_at_{};
   std::shared_ptr<scanner::Throttle> throttle_;  ///< of that scan; null: none
   unsigned scans_ = 0;
-  bool again_ = false;  ///< something asked for another full scan meanwhile
+  unsigned last_judged_ = 0;  ///< the number of the last full scan that counted, well or not
+  bool again_ = false;        ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::string logged_watch_;

@@ -247,6 +247,11 @@ TreeSnapshot TreeState::snapshot(std::int64_t now, BootTime boot_now) const {
   snapshot.quick.interval = static_cast<double>(quick_interval().count());
   snapshot.counters = counters_;
   snapshot.watching_events = watching_events_;
+  snapshot.polling_reason = polling_reason_;
+  snapshot.root = config_.root;
+  snapshot.stalled = stalled_;
+  snapshot.scan_failure = scan_failure_;
+  if (standing_.previous) snapshot.deploying_from = standing_.previous->header().release;
   return snapshot;
 }
 

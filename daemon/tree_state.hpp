@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "daemon/config.hpp"
 #include "daemon/snapshot.hpp"
@@ -78,7 +79,11 @@ class TreeState {
   scanner::DriftChanges rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan);
 
   void count_events(std::uint64_t events, bool overflow);
-  void set_watching(bool events) { watching_events_ = events; }
+  /// `why_not`: why changes are not told of, where they are not.
+  void set_watching(bool events, std::string why_not = {}) {
+    watching_events_ = events;
+    polling_reason_ = std::move(why_not);
+  }
 
   /// The tree's file system does not answer: nothing is known of any path until it does. What was drift stays so.
   void set_stalled(bool stalled);
@@ -125,6 +130,7 @@ class TreeState {
   };
   Totals totals_;
   bool watching_events_ = false;
+  std::string polling_reason_;
   bool stalled_ = false;
   ScanStatistics full_;
   ScanStatistics quick_;

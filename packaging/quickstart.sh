@@ -68,6 +68,7 @@ port=9747
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
 cat >driftd.yaml <<YAML
 state_directory: $demo/state
+run_directory: $demo/run
 trees:
   - name: app
     root: $demo/app

@@ -106,16 +106,15 @@ FACTS = record(
     },
 )
 RAW_PATH = {"path_base64": text(BASE64)}
-FINDING = record(
-    {
-        "path": text(),
-        "kind": choice(KINDS),
-        "changes": array(choice(CHANGES)),
-        "expected": nullable(FACTS),
-        "actual": nullable(FACTS),
-    },
-    RAW_PATH | {"below": count, "changed_at": TIMESTAMP},
-)
+FINDING_FIELDS: dict[str, Shape] = {
+    "path": text(),
+    "kind": choice(KINDS),
+    "changes": array(choice(CHANGES)),
+    "expected": nullable(FACTS),
+    "actual": nullable(FACTS),
+}
+OPTIONAL_FINDING_FIELDS: dict[str, Shape] = RAW_PATH | {"below": count, "changed_at": TIMESTAMP}
+FINDING = record(FINDING_FIELDS, OPTIONAL_FINDING_FIELDS)
 UNVERIFIED = record(
     {"path": text(), "reason": choice(UNVERIFIED_REASONS)}, RAW_PATH | {"below": count}
 )
@@ -167,7 +166,7 @@ def raw_path(item: dict[str, Any]) -> bytes:
     return raw
 
 
-def _check_finding(finding: dict[str, Any]) -> None:
+def check_finding(finding: dict[str, Any]) -> None:
     kind, expected, actual, changes = (finding[name] for name in ("kind", "expected", "actual", "changes"))
     what = f"finding {finding}"
     assert (expected is None) == (kind == "added"), f"{what}: `expected` is null for what is added, and only for that"
@@ -188,7 +187,7 @@ def _check_finding(finding: dict[str, Any]) -> None:
     raw_path(finding)
 
 
-def _verdict(drift: bool, unknown: bool) -> str:
+def verdict_of(drift: bool, unknown: bool) -> str:
     return "drift" if drift else "unknown" if unknown else "clean"
 
 
@@ -196,11 +195,11 @@ def _check_tree(tree: dict[str, Any]) -> None:
     pending = tree.get("pending", [])
     assert (tree.get("deploying_from") is not None) or not pending, "pending paths without a deploy"
     for finding in tree["drift"] + pending:
-        _check_finding(finding)
+        check_finding(finding)
     paths = [raw_path(item) for item in tree["drift"] + pending + tree["unverified"]]
     assert len(set(paths)) == len(paths), f"a path twice: {sorted(paths)}"
     unestablished = bool(tree["unverified"] or pending or tree.get("problems")) or tree["manifest"] is None
-    wanted = _verdict(bool(tree["drift"]), unestablished)
+    wanted = verdict_of(bool(tree["drift"]), unestablished)
     assert tree["verdict"] == wanted, f"verdict {tree['verdict']} of tree {tree['name']}, which is {wanted}"
 
 
@@ -214,7 +213,7 @@ def validate(document: Any, exit_code: int) -> dict[str, Any]:
         _check_tree(tree)
     verdicts = {tree["verdict"] for tree in document["trees"]}
     unknown = "unknown" in verdicts or not verdicts
-    wanted = _verdict("drift" in verdicts, unknown)
+    wanted = verdict_of("drift" in verdicts, unknown)
     assert document["verdict"] == wanted, f"verdict {document['verdict']} of {verdicts}"
     assert EXIT_CODES[wanted] == exit_code, f"exit code {exit_code} with the verdict {wanted}"
     return document

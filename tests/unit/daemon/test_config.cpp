@@ -122,7 +122,8 @@ TEST_CASE("what is unknown is an error with its place, and with what may have be
       {"web: {listen: [], port: 1}\n", "f.yaml:1:19: unknown key 'port'; known here: listen"},
       {"log: {lvel: info}\n", "f.yaml:1:7: unknown key 'lvel'; did you mean 'level'?"},
       {"\"a\\e\": 1\n",
-       "f.yaml:1:1: unknown key 'a\\x1b'; known here: state_directory, trees, trust, watch, limits, web, log"},
+       "f.yaml:1:1: unknown key 'a\\x1b'; known here: state_directory, run_directory, trees, trust, watch, limits, "
+       "web, log"},
   };
   for (const auto& [text, error] : cases) {
     CAPTURE(text);

@@ -76,3 +76,14 @@ TEST_CASE("the status line has an end") {
   CHECK(line.ends_with(", ..."));
   CHECK_FALSE(holds(line, "\n"));
 }
+
+TEST_CASE("a control socket that does not work is told everywhere, and its path nowhere") {
+  Snapshot snapshot = sample_snapshot();
+  const std::string told = "driftd status and driftd scan do not work, see the log";
+  CHECK_FALSE(holds(serve_page("/", snapshot).body, told));
+  CHECK_FALSE(holds(status_line(snapshot), told));
+  snapshot.control_problem = "no control socket: /srv/run: Permission denied";
+  CHECK(holds(serve_page("/", snapshot).body, told));
+  CHECK(status_line(snapshot).starts_with(told + "; myapp: drift"));
+  CHECK_FALSE(holds(serve_page("/", snapshot).body, "/srv"));
+}

@@ -106,3 +106,22 @@ TEST_CASE("every reason has a name of its own") {
   CHECK(names ==
         std::set<std::string_view>{"unverified", "manifest", "key_revoked", "scanning", "deploying", "overdue"});
 }
+
+TEST_CASE("a verdict has been what it is since it became that") {
+  Snapshot before;
+  before.trees = {tree(0, {}), tree(1, {}), tree(0, {UnknownReason::scanning})};
+  const std::vector<std::string> names{"a", "b", "c"};
+  for (std::size_t i = 0; i < 3; ++i) before.trees[i].name = names[i];
+  before.date_verdicts({}, 100);
+  for (const TreeSnapshot& one : before.trees) CHECK(one.verdict_since == 100);
+
+  Snapshot after;
+  after.trees = {tree(0, {}), tree(2, {}), tree(0, {}), tree(0, {})};
+  const std::vector<std::string> later{"a", "b", "c", "d"};
+  for (std::size_t i = 0; i < 4; ++i) after.trees[i].name = later[i];
+  after.date_verdicts(before, 200);
+  CHECK(after.trees[0].verdict_since == 100);
+  CHECK(after.trees[1].verdict_since == 100);  // other drift is the same verdict
+  CHECK(after.trees[2].verdict_since == 200);
+  CHECK(after.trees[3].verdict_since == 200);
+}
