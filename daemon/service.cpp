@@ -29,6 +29,7 @@
 #include "daemon/workers.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
+#include "scanner/mount_watcher.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -76,6 +77,7 @@ class Service {
 
   Result<void> start() {
     if (auto listening = http_.listen(context_.config->listen); !listening) return listening;
+    watch_mounts();
     reload_time_ = static_cast<double>(wall_clock());
     tell_protection();
     adopt_trees();
@@ -259,6 +261,23 @@ class Service {
     for (const auto& [name, monitor] : monitors_) monitor->on_watch(batch);
   }
 
+  /// Without it, what happens to mounts is seen by the next scan.
+  void watch_mounts() {
+    auto watcher = scanner::MountWatcher::start([this](scanner::MountChanges changes) {
+      asio::post(io_, [this, changes = std::move(changes)] { on_mounts(changes); });
+    });
+    if (watcher) {
+      mounts_ = std::move(*watcher);
+    } else {
+      spdlog::error("mounts are not watched: {}", watcher.error().message);
+    }
+  }
+
+  void on_mounts(const scanner::MountChanges& changes) {
+    if (!changes.failure.empty()) spdlog::error("mounts are not watched any more: {}", changes.failure);
+    for (const auto& [name, monitor] : monitors_) monitor->on_mounts(changes);
+  }
+
   void publish() {
     auto snapshot = std::make_shared<Snapshot>();
     for (const auto& [name, monitor] : monitors_) {
@@ -283,6 +302,7 @@ class Service {
   WatchHub hub_;
   MonitorContext context_;
   std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;
+  std::unique_ptr<scanner::MountWatcher> mounts_;  ///< null: they are not watched
   LatencyHistogram detection_latency_;
   bool reload_successful_ = true;
   double reload_time_ = 0;

@@ -1,11 +1,29 @@
 #include "daemon/watch_hub.hpp"
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <utility>
+
+#include "manifests/error.hpp"
 
 namespace driftd::daemon {
 
-using manifests::Error;
-using manifests::ErrorCode;
+namespace {
+
+using manifests::Result;
+using scanner::TreeRoot;
+
+/// Events name directories by handles; where those cannot be opened again nobody can tell what happened where.
+Result<void> can_open_handles(const TreeRoot& root) {
+  const auto handle = scanner::handle_of(root.fd.get(), "");
+  if (!handle) return handle.error();
+  const auto opened = scanner::open_by_handle(root.fd.get(), *handle, O_PATH);
+  if (!opened) return manifests::system_error("open_by_handle_at", errno);
+  return {};
+}
+
+}  // namespace
 
 WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) {
   if (mode == WatchMode::polling) {
@@ -20,17 +38,42 @@ WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) {
   }
 }
 
-manifests::Result<std::shared_ptr<const scanner::DirtyPaths>> WatchHub::cover(const std::string& root) {
-  std::shared_ptr<scanner::Watcher> watcher;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!watcher_) return Error{ErrorCode::io, refusal_};
-    watcher = watcher_;
+Coverage WatchHub::cover(const std::string& root) {
+  Coverage coverage;
+  const auto opened = TreeRoot::open(root);
+  if (!opened) {
+    coverage.refusal = opened.error().message;
+    return coverage;
   }
-  if (auto watched = watcher->watch(root); !watched) return watched.error();
-  auto paths = scanner::DirtyPaths::of(root);
-  if (!paths) return paths.error();
-  return std::make_shared<const scanner::DirtyPaths>(std::move(*paths));
+  coverage.root = opened->identity;
+  const auto watcher = this->watcher();
+  if (!watcher) {
+    const std::lock_guard lock(mutex_);
+    coverage.refusal = refusal_;
+    return coverage;
+  }
+  const auto file_system = watcher->watch(*opened);
+  const auto usable = file_system ? can_open_handles(*opened) : file_system.error();
+  if (usable) {
+    coverage.events = std::make_shared<const scanner::DirtyPaths>(root, opened->identity, *file_system);
+  } else {
+    coverage.refusal = usable.error().message;
+  }
+  return coverage;
+}
+
+bool WatchHub::still_holds(const std::string& root, const Coverage& coverage) {
+  const auto opened = TreeRoot::open(root);
+  if (!opened || !coverage.root) return !opened && !coverage.root;
+  if (opened->identity != *coverage.root) return false;
+  if (!coverage.events) return true;
+  const auto watcher = this->watcher();
+  return watcher && watcher->is_watching(*opened);
+}
+
+std::shared_ptr<scanner::Watcher> WatchHub::watcher() {
+  const std::lock_guard lock(mutex_);
+  return watcher_;
 }
 
 void WatchHub::lost(std::string why) {

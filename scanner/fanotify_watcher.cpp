@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "manifests/unique_fd.hpp"
+#include "scanner/fanotify_mark.hpp"
 #include "scanner/watcher.hpp"
 
 namespace driftd::scanner {
@@ -43,12 +44,9 @@ class FanotifyWatcher final : public Watcher {
     thread_.join();
   }
 
-  Result<void> watch(const std::string& root) override {
-    if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, kMask, AT_FDCWD, root.c_str()) != 0) {
-      return manifests::system_error(root, errno);
-    }
-    return {};
-  }
+  Result<FileSystemId> watch(const TreeRoot& root) override { return mark_file_system(group_.get(), root, kMask); }
+
+  bool is_watching(const TreeRoot& root) override { return has_mark(group_.get(), root); }
 
  private:
   void drain() {

@@ -1,19 +1,20 @@
 #pragma once
 
-#include <array>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "manifests/error.hpp"
+#include "scanner/tree_root.hpp"
 
 namespace driftd::scanner {
 
 /// One change as the kernel names it: a directory by its file system and handle, and a name in it.
 struct WatchEvent {
-  std::array<int, 2> file_system{};  ///< statfs f_fsid
+  FileSystemId file_system{};
   int handle_type = 0;
   std::string handle;  ///< file_handle f_handle bytes
   std::string name;    ///< `.` for the directory itself
@@ -35,9 +36,13 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
 
-  /// From now on changes on the file system that holds `root` are told. Changes below other roots on the same file
-  /// system come too; the receiver sorts them out.
-  virtual manifests::Result<void> watch(const std::string& root) = 0;
+  /// From now on changes on the root's file system are told. Changes elsewhere on it come too; the receiver sorts them
+  /// out. Gives the file system as its events name it.
+  virtual manifests::Result<FileSystemId> watch(const TreeRoot& root) = 0;
+
+  /// Whether that still holds. It ends with the file system's last mount, silently, though the same may be mounted
+  /// again at the same place at once.
+  virtual bool is_watching(const TreeRoot& root) = 0;
 };
 
 /// Called on the watcher's own thread, so that it must not block.

@@ -29,7 +29,8 @@ namespace {
 /// Gathers what the watcher tells, and waits for a path to be told.
 class Heard {
  public:
-  explicit Heard(const std::string& root) : dirty_(must(DirtyPaths::of(root))) {}
+  explicit Heard(const TreeRoot& root, const std::string& path)
+      : dirty_(path, root.identity, must(root.file_system())) {}
 
   /// Called by the watcher. Only takes, so that its thread goes on draining.
   void take(WatchBatch batch) {
@@ -73,7 +74,7 @@ class Heard {
     for (const WatchBatch& batch : batches_) {
       received_ += batch.received;
       overflow_ = overflow_ || batch.overflow;
-      scope_.add_all(dirty_.resolve(batch.events));
+      scope_.add_all(dirty_.resolve(batch.events).value());
     }
     batches_.clear();
   }
@@ -91,7 +92,7 @@ class Heard {
 /// A watcher for the tree, or null where this machine has none.
 std::unique_ptr<Watcher> watcher_for(Heard& heard, const TempTree& tree) {
   auto watcher = make_fanotify_watcher([&heard](WatchBatch batch) { heard.take(std::move(batch)); });
-  if (!watcher || !(*watcher)->watch(tree.path())) return nullptr;
+  if (!watcher || !(*watcher)->watch(must(TreeRoot::open(tree.path())))) return nullptr;
   // Where handles cannot be opened again, nothing that is heard can be understood.
   tree.file("probe", "");
   std::unique_ptr<Watcher> made = std::move(*watcher);
@@ -107,7 +108,7 @@ TEST_CASE("every way to change a path is told under its name") {
   tree.dirs("d/sub");
   tree.file("d/old", "x");
   tree.file("d/sub/deep", "x");
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
 
@@ -150,7 +151,7 @@ TEST_CASE("reading is no change") {
   const TempTree tree;
   tree.file("read", "x");
   tree.file("end", "x");
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   heard.forget();
@@ -164,7 +165,7 @@ TEST_CASE("reading is no change") {
 
 TEST_CASE("many distinct files are all told") {
   const TempTree tree;
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   heard.forget();
@@ -177,15 +178,26 @@ TEST_CASE("many distinct files are all told") {
   CHECK(heard.received() >= kFiles);
 }
 
-TEST_CASE("a root that is not there cannot be watched") {
+TEST_CASE("a watch is known to be there, or not") {
+  const TempTree tree;
+  const TempTree elsewhere(TempTree::Where::memory);
+  const TreeRoot root = must(TreeRoot::open(tree.path()));
+  const TreeRoot other = must(TreeRoot::open(elsewhere.path()));
   auto watcher = make_fanotify_watcher([](WatchBatch) {});
   if (!watcher) return driftd::test::skip(kNeeds);
-  CHECK_FALSE((*watcher)->watch("/nonexistent/driftd").has_value());
+  CHECK_FALSE((*watcher)->is_watching(root));
+  const auto watched = (*watcher)->watch(root);
+  if (!watched) return driftd::test::skip(kNeeds);
+  CHECK(*watched == must(root.file_system()));
+  CHECK((*watcher)->is_watching(root));
+  CHECK((*watcher)->is_watching(root));
+  if (other.identity.device == root.identity.device) return;
+  CHECK_FALSE((*watcher)->is_watching(other));
 }
 
 TEST_CASE("destruction ends the thread: nothing is told any more") {
   const TempTree tree;
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   const auto threads = [] {

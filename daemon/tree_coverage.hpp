@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/watch_hub.hpp"
+#include "daemon/workers.hpp"
+#include "scanner/mount_watcher.hpp"
+#include "scanner/scope.hpp"
+#include "scanner/watcher.hpp"
+
+namespace driftd::daemon {
+
+/// Keeps one tree covered by change events as far as they can be had, turns them into paths, and announces it where
+/// some may have been missed. Lives on the io_context's thread.
+class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Who is told, and asked. Nobody is after stop().
+  struct Owner {
+    std::function<std::string()> place;         ///< of the root, with links resolved
+    std::function<unsigned()> generation;       ///< of manifest and root; a new one is scanned in any case
+    std::function<void(bool events)> watching;  ///< how, from now on
+    std::function<void(const scanner::Scope&, Clock::time_point since)> dirty;
+    std::function<void()> missed;  ///< anything may have changed
+  };
+
+  /// `root` as configured.
+  TreeCoverage(boost::asio::io_context& io, Workers& workers, std::shared_ptr<TreeThreads> threads, WatchHub& hub,
+               std::string name, std::string root, Owner owner);
+  void stop();
+
+  /// Watches the tree as it is now, and then does `then`.
+  void cover(std::function<void()> then);
+
+  void on_batch(const scanner::WatchBatch& batch);
+  void on_mounts(const scanner::MountChanges& changes);
+
+ private:
+  void adopt(Coverage coverage);
+  enum class Change { perhaps, surely };
+  /// Looks whether what is watched is still what is there, and if not covers it again.
+  void check(Change change);
+  /// The root's place is not what it was. A new release may be the cause, and who looks for those decides first.
+  void look_at_everything_soon();
+
+  Workers& workers_;
+  std::shared_ptr<TreeThreads> threads_;
+  WatchHub& hub_;
+  const std::string name_;
+  const std::string root_;
+  Owner owner_;
+  bool stopped_ = false;
+
+  Coverage coverage_;
+  std::string logged_;
+  std::size_t waiting_events_ = 0;  ///< being turned into paths
+  bool checking_ = false;
+  std::optional<Change> check_again_;  ///< mounts have changed since it began
+  boost::asio::steady_timer soon_;
+  bool is_look_due_ = false;
+};
+
+}  // namespace driftd::daemon
