@@ -20,6 +20,7 @@ using scanner::Scope;
 
 /// About 17 MB.
 constexpr std::size_t kMostWaitingEvents = 100'000;
+constexpr std::size_t kMostAsked = 10'000;
 /// A little longer than the manifest and the root's identity go without a look (ManifestPoller).
 constexpr auto kUntilReleaseIsKnown = std::chrono::milliseconds(1500);
 
@@ -70,6 +71,24 @@ void TreeCoverage::adopt(Coverage coverage) {
   logged_ = mode;
 }
 
+void TreeCoverage::know_all_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked) {
+  links_ = linked.empty() ? nullptr : std::make_shared<const scanner::HardLinks>(manifest, std::move(linked));
+  asked_.clear();
+}
+
+void TreeCoverage::know_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked) {
+  if (linked.empty()) return;
+  if (!links_ || links_->manifest() != manifest) return know_all_links(manifest, std::move(linked));
+  if (auto more = links_->with(linked)) links_ = std::move(more);
+}
+
+bool TreeCoverage::asks_for_scan(const std::vector<scanner::FileNumber>& additions) {
+  if (asked_.size() > kMostAsked) asked_.clear();
+  return std::count_if(additions.begin(), additions.end(), [&](scanner::FileNumber file) {
+           return !(links_ && links_->knows(file)) && asked_.insert(file).second;
+         }) > 0;
+}
+
 void TreeCoverage::on_batch(const scanner::WatchBatch& batch) {
   if (!coverage_.events) return;
   std::vector<scanner::WatchEvent> events;
@@ -82,7 +101,9 @@ void TreeCoverage::on_batch(const scanner::WatchBatch& batch) {
   waiting_events_ += count;
   workers_.look(
       *threads_,
-      [paths = coverage_.events, events = std::move(events)](const WorkContext&) { return paths->resolve(events); },
+      [paths = coverage_.events, links = links_, events = std::move(events)](const WorkContext&) {
+        return paths->resolve(events, links.get());
+      },
       [weak = weak_from_this(), count, since = batch.since](const std::optional<Scope>& dirty) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;

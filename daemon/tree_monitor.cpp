@@ -283,6 +283,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   if (scanned.result) {
     plan_ = scanned.plan;
     cache_ = scanned.cache;
+    is_full ? coverage_->know_all_links(plan_->manifest, std::move(scanned.result->linked))
+            : coverage_->know_links(plan_->manifest, std::move(scanned.result->linked));
     const std::uint64_t entries = scanned.result->entries;
     const auto changes =
         is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
@@ -379,11 +381,15 @@ void TreeMonitor::on_rescan(Rescanned rescanned, unsigned generation, Clock::tim
       // A scan that has been asked for may begin much later, and then sees what is newer.
       const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
       const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
+      coverage_->know_links(plan_->manifest, std::move(rescanned.result->linked));
+      const auto linked_additions = std::move(rescanned.result->linked_additions);
       recorder_->record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
+      // A file of the tree may have got a new name; which of the entries it is, only a scan can tell.
+      if (scan_ == 0 && coverage_->asks_for_scan(linked_additions)) start_scan(Depth::quick, Pace::free);
     } else {
       start_scan(Depth::full, Pace::free);
     }

@@ -12,12 +12,14 @@
 
 namespace driftd::scanner {
 
-/// One change as the kernel names it: a directory by its file system and handle, and a name in it.
+/// One change as the kernel names it: a directory by its file system and handle, and a name in it. What befalls a file
+/// by no name, as that it got another one, has neither.
 struct WatchEvent {
   FileSystemId file_system{};
   int handle_type = 0;
   std::string handle;  ///< file_handle f_handle bytes
   std::string name;    ///< `.` for the directory itself
+  FileHandle target;   ///< what the name stands for; not before Linux 5.17, and not of a directory itself
 };
 
 /// What happened since the batch before; the same path once, however often it changed.
@@ -48,7 +50,8 @@ class Watcher {
 /// Called on the watcher's own thread, so that it must not block.
 using OnWatchBatch = std::function<void(WatchBatch)>;
 
-/// Watches whole file systems by fanotify(7); needs CAP_SYS_ADMIN and Linux 5.9. Fails with the reason where the
+/// Watches whole file systems by fanotify(7); needs CAP_SYS_ADMIN and Linux 5.9, and 5.17 to tell of
+/// hard links. Fails with the reason where the
 /// kernel refuses. Destruction ends the thread.
 manifests::Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch);
 

@@ -15,6 +15,7 @@
 
 #include "manifests/unique_fd.hpp"
 #include "scanner/dirty_paths.hpp"
+#include "tests/unit/support/make_release.hpp"
 #include "tests/unit/support/must.hpp"
 #include "tests/unit/support/show.hpp"
 #include "tests/unit/support/skip.hpp"
@@ -149,6 +150,40 @@ TEST_CASE("an event leads to where the directory stands now") {
     CHECK(told(dirty, {foreign}).empty());
     CHECK_FALSE(dirty.may_concern(foreign));
     CHECK(dirty.may_concern(inner));
+  }
+}
+
+TEST_CASE("a write by another name of the file leads to all its names in the tree") {
+  const TempTree tree;
+  if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
+  tree.dirs("root/d");
+  tree.dirs("outside");
+  tree.file("root/one", "x");
+  tree.hard_link("root/one", "root/d/two");
+  tree.hard_link("root/one", "outside/three");
+  const auto manifest = driftd::test::make_release(driftd::test::record(tree.at("root")));
+  const auto target = must(handle_of(AT_FDCWD, tree.at("outside/three").c_str()));
+  const HardLinks links(manifest, {{file_number(target), manifest->manifest().find("one").value()},
+                                   {file_number(target), manifest->manifest().find("d/two").value()}});
+  const DirtyPaths dirty = dirty_paths_of(tree.at("root"));
+  WatchEvent outside = event_in(tree.at("outside"), "three").value();
+  outside.target = target;
+  CHECK(paths_of(dirty.resolve({outside}, &links).value()) == Lines{"d/two", "one"});
+  CHECK(dirty.resolve({outside}, nullptr).value().empty());
+  SUBCASE("by no name at all") {
+    WatchEvent nameless = outside;
+    nameless.handle.clear();
+    nameless.name.clear();
+    CHECK(paths_of(dirty.resolve({nameless}, &links).value()) == Lines{"d/two", "one"});
+  }
+  SUBCASE("another file") {
+    tree.file("outside/other", "x");
+    outside.target = must(handle_of(AT_FDCWD, tree.at("outside/other").c_str()));
+    CHECK(dirty.resolve({outside}, &links).value().empty());
+  }
+  SUBCASE("another file system") {
+    outside.file_system[0] ^= 1;
+    CHECK(dirty.resolve({outside}, &links).value().empty());
   }
 }
 
