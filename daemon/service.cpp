@@ -26,6 +26,7 @@
 #include "daemon/tree_monitor.hpp"
 #include "daemon/tree_place.hpp"
 #include "daemon/watch_hub.hpp"
+#include "daemon/watch_probe.hpp"
 #include "daemon/workers.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
@@ -70,6 +71,9 @@ class Service {
                  [this](const std::string& tree, const TreePlace& place) { on_located(tree, place); },
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
+        probe_(std::make_shared<WatchProbe>(
+            workers_, hub_, context_.config->state_directory,
+            WatchProbe::Owner{[this](std::string why) { on_blind(std::move(why)); }, [this] { on_mounts({}); }})),
         http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
         signals_(io_, SIGTERM, SIGINT, SIGHUP),
         tick_(io_),
@@ -208,6 +212,7 @@ class Service {
       context_.config = std::make_shared<const Config>(std::move(*config));
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
       adopt_trees();
+      probe_->hurry();
     }
     notify::ready();
   }
@@ -238,6 +243,7 @@ class Service {
       const auto now = Workers::Clock::now();
       workers_.hand_on_turn(now);
       for (const auto& [name, monitor] : monitors_) monitor->on_tick(now);
+      probe_->on_tick(now);
       publish();
       await_tick();
     });
@@ -258,7 +264,16 @@ class Service {
       hub_.lost(batch->failure);
       spdlog::error("watching ended: {}; polling from now on", batch->failure);
     }
+    probe_->on_batch(*batch);
     for (const auto& [name, monitor] : monitors_) monitor->on_watch(batch);
+  }
+
+  /// Nothing says so but that a change was not told.
+  void on_blind(std::string why) {
+    auto batch = std::make_shared<scanner::WatchBatch>();
+    batch->overflow = true;
+    batch->failure = std::move(why);
+    on_watch(batch);
   }
 
   /// Without it, what happens to mounts is seen by the next scan.
@@ -285,6 +300,7 @@ class Service {
     }
     snapshot->protection = protection();
     snapshot->detection_latency = detection_latency_;
+    snapshot->watch_probe = probe_->results();
     snapshot->reload_successful = reload_successful_;
     snapshot->reload_success_time = reload_time_;
     snapshot_ = std::move(snapshot);
@@ -304,6 +320,7 @@ class Service {
   std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;
   std::unique_ptr<scanner::MountWatcher> mounts_;  ///< null: they are not watched
   LatencyHistogram detection_latency_;
+  std::shared_ptr<WatchProbe> probe_;
   bool reload_successful_ = true;
   double reload_time_ = 0;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();

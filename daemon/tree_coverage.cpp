@@ -20,6 +20,8 @@ using scanner::Scope;
 
 /// About 17 MB.
 constexpr std::size_t kMostWaitingEvents = 100'000;
+/// For what nobody tells: where mounts cannot be watched, and what nobody has thought of.
+constexpr auto kCheckInterval = std::chrono::minutes(1);
 constexpr std::size_t kMostAsked = 10'000;
 /// A little longer than the manifest and the root's identity go without a look (ManifestPoller).
 constexpr auto kUntilReleaseIsKnown = std::chrono::milliseconds(1500);
@@ -89,6 +91,12 @@ bool TreeCoverage::asks_for_scan(const std::vector<scanner::FileNumber>& additio
          }) > 0;
 }
 
+void TreeCoverage::on_tick(Clock::time_point now) {
+  if (now < next_check_) return;
+  next_check_ = now + kCheckInterval;
+  check(Change::perhaps);
+}
+
 void TreeCoverage::on_batch(const scanner::WatchBatch& batch) {
   if (!coverage_.events) return;
   std::vector<scanner::WatchEvent> events;
@@ -138,7 +146,7 @@ void TreeCoverage::check(Change change) {
         if (!self || self->stopped_) return;
         self->checking_ = false;
         if (coverage) {
-          spdlog::warn("{}: mounts have changed under it; looking at everything", self->name_);
+          spdlog::warn("{}: changes may have gone unseen; looking at everything", self->name_);
           self->adopt(std::move(*coverage));
           self->look_at_everything_soon();
         }

@@ -52,6 +52,8 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   /// has to tell. Says so once.
   bool asks_for_scan(const std::vector<scanner::FileNumber>& additions);
 
+  /// To be called every second: looks every minute whether all is still as it was.
+  void on_tick(Clock::time_point now);
   void on_batch(const scanner::WatchBatch& batch);
   void on_mounts(const scanner::MountChanges& changes);
 
@@ -78,6 +80,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   std::size_t waiting_events_ = 0;  ///< being turned into paths
   bool checking_ = false;
   std::optional<Change> check_again_;  ///< mounts have changed since it began
+  Clock::time_point next_check_{};
   boost::asio::steady_timer soon_;
   bool is_look_due_ = false;
 };

@@ -129,6 +129,7 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
 
 void TreeMonitor::on_tick(Clock::time_point now) {
   if (awaits_places_) start_scan(Depth::full, Pace::free);
+  coverage_->on_tick(now);
   const auto& name = state_.config().name;
   if (threads_->standstill(now) >= kHangs) {
     answered_at_.reset();

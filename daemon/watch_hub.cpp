@@ -25,33 +25,38 @@ Result<void> can_open_handles(const TreeRoot& root) {
 
 }  // namespace
 
-WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) {
-  if (mode == WatchMode::polling) {
-    refusal_ = "the configuration says watch: polling";
-    return;
-  }
-  auto watcher = scanner::make_fanotify_watcher(std::move(on_batch));
-  if (watcher) {
-    watcher_ = std::move(*watcher);
-  } else {
-    refusal_ = watcher.error().message;
-  }
+WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) : mode_(mode), on_batch_(std::move(on_batch)) {
+  if (mode == WatchMode::polling) refusal_ = "the configuration says watch: polling";
+  watcher_ = on_trial();
+}
+
+std::shared_ptr<scanner::Watcher> WatchHub::on_trial() {
+  const std::lock_guard lock(mutex_);
+  if (watcher_ || mode_ == WatchMode::polling) return watcher_;
+  auto watcher = scanner::make_fanotify_watcher(on_batch_);
+  if (watcher) return std::move(*watcher);
+  refusal_ = watcher.error().message;
+  return nullptr;
+}
+
+bool WatchHub::passed(const std::shared_ptr<scanner::Watcher>& watcher) {
+  const std::lock_guard lock(mutex_);
+  if (watcher_) return false;
+  watcher_ = watcher;
+  ++turn_;
+  return true;
 }
 
 Coverage WatchHub::cover(const std::string& root) {
   Coverage coverage;
+  const auto watcher = this->watcher(coverage);
   const auto opened = TreeRoot::open(root);
   if (!opened) {
     coverage.refusal = opened.error().message;
     return coverage;
   }
   coverage.root = opened->identity;
-  const auto watcher = this->watcher();
-  if (!watcher) {
-    const std::lock_guard lock(mutex_);
-    coverage.refusal = refusal_;
-    return coverage;
-  }
+  if (!watcher) return coverage;
   const auto file_system = watcher->watch(*opened);
   const auto usable = file_system ? can_open_handles(*opened) : file_system.error();
   if (usable) {
@@ -63,22 +68,25 @@ Coverage WatchHub::cover(const std::string& root) {
 }
 
 bool WatchHub::still_holds(const std::string& root, const Coverage& coverage) {
+  Coverage now;
+  const auto watcher = this->watcher(now);
   const auto opened = TreeRoot::open(root);
-  if (!opened || !coverage.root) return !opened && !coverage.root;
-  if (opened->identity != *coverage.root) return false;
-  if (!coverage.events) return true;
-  const auto watcher = this->watcher();
-  return watcher && watcher->is_watching(*opened);
+  if (now.turn != coverage.turn || opened.has_value() != coverage.root.has_value()) return false;
+  if (!opened) return true;
+  return opened->identity == *coverage.root && (!coverage.events || watcher->is_watching(*opened));
 }
 
-std::shared_ptr<scanner::Watcher> WatchHub::watcher() {
+std::shared_ptr<scanner::Watcher> WatchHub::watcher(Coverage& coverage) {
   const std::lock_guard lock(mutex_);
+  coverage.turn = turn_;
+  coverage.refusal = refusal_;
   return watcher_;
 }
 
 void WatchHub::lost(std::string why) {
   const std::lock_guard lock(mutex_);
   watcher_.reset();
+  ++turn_;
   refusal_ = std::move(why);
 }
 

@@ -16,7 +16,8 @@ namespace driftd::daemon {
 struct Coverage {
   std::optional<scanner::TreeRoot::Identity> root;    ///< nothing: there was none that could be opened
   std::shared_ptr<const scanner::DirtyPaths> events;  ///< tells which of the tree's paths they concern; null: polling
-  std::string refusal;                                ///< why its changes will not be told
+  std::string refusal;                                ///< where they will not be told: why
+  unsigned turn = 0;                                  ///< the hub's, then
 };
 
 /// The watcher. Thread-safe.
@@ -32,13 +33,22 @@ class WatchHub {
   /// file system likewise.
   [[nodiscard]] bool still_holds(const std::string& root, const Coverage& coverage);
 
+  /// The watcher to be tried: the one in use, or where there is none a new one. Null: none is to be had, or wanted.
+  std::shared_ptr<scanner::Watcher> on_trial();
+  /// What was tried may be used. True: it is new, and all is to be covered anew.
+  bool passed(const std::shared_ptr<scanner::Watcher>& watcher);
+
   /// The watcher has ended: nothing is covered any more, and cover() says why.
   void lost(std::string why);
 
  private:
-  [[nodiscard]] std::shared_ptr<scanner::Watcher> watcher();
+  /// The one in use, or null; with turn and refusal.
+  [[nodiscard]] std::shared_ptr<scanner::Watcher> watcher(Coverage& coverage);
 
+  const WatchMode mode_;
+  const scanner::OnWatchBatch on_batch_;
   std::mutex mutex_;
+  unsigned turn_ = 0;  ///< another with each change of the watcher
   std::string refusal_;
   std::shared_ptr<scanner::Watcher> watcher_;
 };

@@ -18,11 +18,15 @@ bool mark(int group, unsigned action, std::uint64_t mask, int directory) {
   return ::fanotify_mark(group, action | FAN_MARK_FILESYSTEM, mask, directory, nullptr) == 0;
 }
 
+bool is_btrfs(int directory) {
+  struct statfs status {};
+  return ::fstatfs(directory, &status) == 0 && status.f_type == BTRFS_SUPER_MAGIC;
+}
+
 /// The top of the btrfs that holds `directory`. It need not be mounted anywhere: its handle is known (struct btrfs_fid
 /// of linux/fs/btrfs/export.h: inode 256 of tree 5, any generation).
 UniqueFd open_btrfs_top(int directory) {
-  struct statfs status {};
-  if (::fstatfs(directory, &status) != 0 || status.f_type != BTRFS_SUPER_MAGIC) {
+  if (!is_btrfs(directory)) {
     errno = EXDEV;
     return {};
   }
@@ -43,6 +47,15 @@ Result<FileSystemId> mark_file_system(int group, const TreeRoot& root, std::uint
   const TreeRoot top{open_btrfs_top(root.fd.get()), {}};
   if (!top.fd || !mark(group, FAN_MARK_ADD, mask, top.fd.get())) return manifests::system_error("fanotify", errno);
   return top.file_system();
+}
+
+Result<FileSystemId> mark_directory(int group, const TreeRoot& directory, std::uint64_t mask) {
+  // In one group all marks on a btrfs have to agree on what its name is, and a subvolume has one of its own.
+  if (is_btrfs(directory.fd.get())) return mark_file_system(group, directory, mask);
+  if (::fanotify_mark(group, FAN_MARK_ADD, mask | FAN_EVENT_ON_CHILD, directory.fd.get(), nullptr) != 0) {
+    return manifests::system_error("fanotify", errno);
+  }
+  return directory.file_system();
 }
 
 bool has_mark(int group, const TreeRoot& root) {

@@ -46,6 +46,10 @@ class FanotifyWatcher final : public Watcher {
 
   Result<FileSystemId> watch(const TreeRoot& root) override { return mark_file_system(group_.get(), root, kMask); }
 
+  Result<FileSystemId> watch_names_in(const TreeRoot& directory) override {
+    return mark_directory(group_.get(), directory, kMask);
+  }
+
   bool is_watching(const TreeRoot& root) override { return has_mark(group_.get(), root); }
 
  private:

@@ -42,7 +42,10 @@ class Watcher {
   /// out. Gives the file system as its events name it.
   virtual manifests::Result<FileSystemId> watch(const TreeRoot& root) = 0;
 
-  /// Whether that still holds. It ends with the file system's last mount, silently, though the same may be mounted
+  /// The same for the names in one directory; more may be told.
+  virtual manifests::Result<FileSystemId> watch_names_in(const TreeRoot& directory) = 0;
+
+  /// Whether watch() still holds. It ends with the file system's last mount, silently, though the same may be mounted
   /// again at the same place at once.
   virtual bool is_watching(const TreeRoot& root) = 0;
 };

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.blinding import take_watches
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
 from support.marks import needs_root
@@ -201,6 +202,20 @@ def test_a_link_led_elsewhere_and_back_at_once(site: Site, app: Tree, workdir: P
         write_files(real, {"app.py": "edited\n"})
         lead_to(real)
         daemon.wait_for_drift("app", {"modified": 1}, SOON_WHOLE)
+
+
+def test_a_watch_that_is_gone_without_a_trace(site: Site, app: Tree, workdir: Path) -> None:
+    """Any change of mounts is reason enough to ask the kernel whether it still watches."""
+    elsewhere = workdir / "elsewhere"
+    elsewhere.mkdir()
+    with DaemonAmongMounts(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        take_watches(daemon.pid)
+        write_files(app.root, {"app.py": "edited, and nobody was told\n"})
+        daemon.run(f"mount -t tmpfs none {elsewhere}")
+        daemon.wait_for_drift("app", {"modified": 1}, SOON_WHOLE)
+        write_files(app.root, {"settings.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 2}, SOON)
 
 
 def test_mounts_elsewhere_are_none_of_its_business(site: Site, app: Tree, workdir: Path) -> None:
