@@ -88,6 +88,11 @@ void add_daemon(Page& page, const Snapshot& snapshot) {
                  : 0);
   page.histogram("driftd_detection_latency_seconds", "From a change event to the published result.",
                  snapshot.detection_latency);
+  page.gauge("driftd_watch_probe_latency_seconds",
+             "From a change that driftd made itself to its event, the last time; 0: not yet.", {},
+             snapshot.watch_probe.latency);
+  page.counter("driftd_watch_probe_failures_total", "Such changes that no event told of.", {},
+               number(snapshot.watch_probe.failures));
   const ProcessMetrics process = read_process_metrics();
   page.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", {},
                process.cpu_seconds);

@@ -28,9 +28,11 @@
 #include "daemon/tree_monitor.hpp"
 #include "daemon/tree_place.hpp"
 #include "daemon/watch_hub.hpp"
+#include "daemon/watch_probe.hpp"
 #include "daemon/workers.hpp"
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
+#include "scanner/mount_watcher.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -71,6 +73,9 @@ class Service {
                  [this](const std::string& tree, const TreePlace& place) { on_located(tree, place); },
                  [this] { publish(); },
                  [this](double seconds) { detection_latency_.observe(seconds); }},
+        probe_(std::make_shared<WatchProbe>(
+            workers_, hub_, context_.config->state_directory,
+            WatchProbe::Owner{[this](std::string why) { on_blind(std::move(why)); }, [this] { on_mounts({}); }})),
         http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
         desk_({monitors_, snapshot_, host_, config_file_, wall_clock()}),
         control_(io_,
@@ -84,6 +89,7 @@ class Service {
 
   Result<void> start() {
     if (auto listening = http_.listen(context_.config->listen); !listening) return listening;
+    watch_mounts();
     reload_time_ = static_cast<double>(wall_clock());
     tell_protection();
     control_.listen(context_.config->run_directory);
@@ -215,6 +221,7 @@ class Service {
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
       control_.listen(context_.config->run_directory);
       adopt_trees();
+      probe_->hurry();
     }
     notify::ready();
   }
@@ -247,6 +254,7 @@ class Service {
       workers_.hand_on_turn(now);
       control_.keep();
       for (const auto& [name, monitor] : monitors_) monitor->on_tick(now);
+      probe_->on_tick(now);
       publish();
       await_tick();
     });
@@ -267,7 +275,33 @@ class Service {
       hub_.lost(batch->failure);
       spdlog::error("watching ended: {}; polling from now on", batch->failure);
     }
+    probe_->on_batch(*batch);
     for (const auto& [name, monitor] : monitors_) monitor->on_watch(batch);
+  }
+
+  /// Nothing says so but that a change was not told.
+  void on_blind(std::string why) {
+    auto batch = std::make_shared<scanner::WatchBatch>();
+    batch->overflow = true;
+    batch->failure = std::move(why);
+    on_watch(batch);
+  }
+
+  /// Without it, what happens to mounts is seen by the next scan.
+  void watch_mounts() {
+    auto watcher = scanner::MountWatcher::start([this](scanner::MountChanges changes) {
+      asio::post(io_, [this, changes = std::move(changes)] { on_mounts(changes); });
+    });
+    if (watcher) {
+      mounts_ = std::move(*watcher);
+    } else {
+      spdlog::error("mounts are not watched: {}", watcher.error().message);
+    }
+  }
+
+  void on_mounts(const scanner::MountChanges& changes) {
+    if (!changes.failure.empty()) spdlog::error("mounts are not watched any more: {}", changes.failure);
+    for (const auto& [name, monitor] : monitors_) monitor->on_mounts(changes);
   }
 
   void publish() {
@@ -278,6 +312,7 @@ class Service {
     snapshot->protection = protection();
     snapshot->detection_latency = detection_latency_;
     snapshot->reload_problem = reload_problem_;
+    snapshot->watch_probe = probe_->results();
     snapshot->reload_success_time = reload_time_;
     snapshot->control_problem = control_.problem();
     snapshot->date_verdicts(*snapshot_, static_cast<double>(wall_clock()));
@@ -297,7 +332,9 @@ class Service {
   WatchHub hub_;
   MonitorContext context_;
   Monitors monitors_;
+  std::unique_ptr<scanner::MountWatcher> mounts_;  ///< null: they are not watched
   LatencyHistogram detection_latency_;
+  std::shared_ptr<WatchProbe> probe_;
   std::string reload_problem_;  ///< empty: the configuration on disk was taken
   double reload_time_ = 0;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();

@@ -93,10 +93,17 @@ struct LatencyHistogram {
   void observe(double seconds);
 };
 
+/// Of changes that the daemon makes itself, to see whether they are told.
+struct WatchProbeResults {
+  std::uint64_t failures = 0;
+  double latency = 0;  ///< seconds until the last one was told; 0: none yet
+};
+
 struct Snapshot {
   std::vector<TreeSnapshot> trees;
   StateStore::Protection protection = StateStore::Protection::ok;
   LatencyHistogram detection_latency;
+  WatchProbeResults watch_probe;
   std::string reload_problem;  ///< why the last reload was refused; empty: it was not
   double reload_success_time = 0;
   std::string control_problem;  ///< why the control socket does not work; empty: it does

@@ -1,7 +1,6 @@
 #include "daemon/tree_monitor.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <random>
 #include <utility>
 
@@ -27,8 +26,6 @@ constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
-/// About 17 MB.
-constexpr std::size_t kMostWaitingEvents = 100'000;
 
 /// Ten per cent either way, so that a fleet does not scan in step.
 std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
@@ -64,6 +61,14 @@ void TreeMonitor::start() {
       [weak = weak_from_this()](const std::string& release) {
         if (const auto self = weak.lock()) self->on_other_release(release);
       });
+  // Lives no longer than this object does, as the poller.
+  coverage_ = std::make_shared<TreeCoverage>(
+      context_.io, context_.workers, threads_, context_.hub, state_.config().name, state_.config().root,
+      TreeCoverage::Owner{[this] { return context_.places->at(state_.config().name).root.native(); },
+                          [this] { return generation_; },
+                          [this](bool events, const std::string& refusal) { state_.set_watching(events, refusal); },
+                          [this](const scanner::Scope& dirty, Clock::time_point since) { on_dirty(dirty, since); },
+                          [this] { start_scan(Depth::full, Pace::free); }});
   recorder_->start();
   // The poller lives no longer than this object does.
   poller_ = std::make_shared<ManifestPoller>(
@@ -77,6 +82,7 @@ void TreeMonitor::start() {
 
 TreeMonitor::~TreeMonitor() {
   if (poller_) poller_->stop();
+  if (coverage_) coverage_->stop();
 }
 
 void TreeMonitor::stop() {
@@ -84,6 +90,7 @@ void TreeMonitor::stop() {
   scan_timer_.cancel();
   deploy_timer_.cancel();
   if (poller_) poller_->stop();
+  if (coverage_) coverage_->stop();
   if (finder_) finder_->stop();
   recorder_->stop();
   settle_timer_.cancel();
@@ -126,6 +133,7 @@ void TreeMonitor::on_tick(Clock::time_point now) {
   if (awaits_places_) start_scan(Depth::full, Pace::free);
   // Nothing is to become overdue for the limits' sake.
   if (scan_ != 0 && pace_ == Pace::limited && now - scan_wanted_at_ >= state_.quick_interval() / 2) hurry();
+  coverage_->on_tick(now);
   const auto& name = state_.config().name;
   if (threads_->standstill(now) >= kHangs) {
     answered_at_.reset();
@@ -251,21 +259,18 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .cache = cache_,
               .began = scan_began_};
   // Watching comes first: what changes during the scan is then told.
-  context_.workers.look(
-      *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
-      [weak = weak_from_this(), job = std::move(job)](Covered covered) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        self->on_covered(std::move(covered));
-        const auto work = [job](const WorkContext& context) { return run(job, context); };
-        const auto then = [weak](Scanned scanned) {
-          if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
-        };
-        // What is slow for being far away keeps nobody waiting, and nothing here busy.
-        const bool is_remote = job.places->at(job.tree.name).is_remote;
-        is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
-                  : self->context_.workers.scan(self->threads_, self->pace_, work, then);
-      });
+  coverage_->cover([weak = weak_from_this(), job = std::move(job)] {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    const auto work = [job](const WorkContext& context) { return run(job, context); };
+    const auto then = [weak](Scanned scanned) {
+      if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
+    };
+    // What is slow for being far away keeps nobody waiting, and nothing here busy.
+    const bool is_remote = job.places->at(job.tree.name).is_remote;
+    is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
+              : self->context_.workers.scan(self->threads_, self->pace_, work, then);
+  });
 }
 
 void TreeMonitor::scan_again(Pace pace) {
@@ -279,14 +284,6 @@ void TreeMonitor::hurry() {
   context_.workers.hurry(threads_);
 }
 
-void TreeMonitor::on_covered(Covered covered) {
-  state_.set_watching(covered.has_value(), covered ? "" : covered.error().message);
-  const std::string mode = covered ? "events" : "polling (" + covered.error().message + ")";
-  if (mode != logged_watch_) spdlog::info("{}: watching by {}", state_.config().name, mode);
-  logged_watch_ = mode;
-  dirty_paths_ = covered ? std::move(*covered) : nullptr;
-}
-
 void TreeMonitor::on_scanned(Scanned scanned) {
   const unsigned number = std::exchange(scan_, 0);
   if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
@@ -297,6 +294,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   if (scanned.result) {
     plan_ = scanned.plan;
     cache_ = scanned.cache;
+    is_full ? coverage_->know_all_links(plan_->manifest, std::move(scanned.result->linked))
+            : coverage_->know_links(plan_->manifest, std::move(scanned.result->linked));
     const std::uint64_t entries = scanned.result->entries;
     const auto changes =
         is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
@@ -363,25 +362,10 @@ void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& bat
   if (!batch->failure.empty()) state_.set_watching(false, batch->failure);
   if (batch->overflow) spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
   if (batch->overflow || !batch->failure.empty()) start_scan(Depth::full, Pace::free);
-
-  std::vector<scanner::WatchEvent> events;
-  std::copy_if(batch->events.begin(), batch->events.end(), std::back_inserter(events),
-               [&](const auto& event) { return dirty_paths_->may_concern(event); });
-  if (events.empty()) return;
-  const std::size_t count = events.size();
-  // What the looks cannot keep up with is given up for one look at everything, before it fills the memory.
-  if (waiting_events_ + count > kMostWaitingEvents) return on_dirty(scanner::Scope::whole(), batch->since);
-  waiting_events_ += count;
-  context_.workers.look(
-      *threads_,
-      [paths = dirty_paths_, events = std::move(events)](const WorkContext&) { return paths->resolve(events); },
-      [weak = weak_from_this(), count, since = batch->since](const scanner::Scope& dirty) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        self->waiting_events_ -= count;
-        if (!dirty.empty()) self->on_dirty(dirty, since);
-      });
+  coverage_->on_batch(*batch);
 }
+
+void TreeMonitor::on_mounts(const scanner::MountChanges& changes) { coverage_->on_mounts(changes); }
 
 void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
   if (dirty.is_whole()) {
@@ -431,11 +415,15 @@ void TreeMonitor::on_rescan(Rescanned rescanned, unsigned generation, Clock::tim
       // A scan that has been asked for may begin much later, and then sees what is newer.
       const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
       const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
+      coverage_->know_links(plan_->manifest, std::move(rescanned.result->linked));
+      const auto linked_additions = std::move(rescanned.result->linked_additions);
       recorder_->record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
+      // A file of the tree may have got a new name; which of the entries it is, only a scan can tell.
+      if (scan_ == 0 && coverage_->asks_for_scan(linked_additions)) start_scan(Depth::quick, Pace::free);
     } else {
       start_scan(Depth::full, Pace::free);
     }

@@ -16,11 +16,11 @@
 #include "daemon/manifest_poller.hpp"
 #include "daemon/release_finder.hpp"
 #include "daemon/scan_job.hpp"
+#include "daemon/tree_coverage.hpp"
 #include "daemon/tree_place.hpp"
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
-#include "scanner/dirty_paths.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/watcher.hpp"
@@ -60,6 +60,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   /// What the watcher told, of whatever tree.
   void on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch);
+  /// Mounts have changed, wherever.
+  void on_mounts(const scanner::MountChanges& changes);
   /// MonitorContext::places has changed.
   void on_places();
   /// To be called every second: looks whether the tree's file system answers.
@@ -75,7 +77,6 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Covered = manifests::Result<std::shared_ptr<const scanner::DirtyPaths>>;
 
   void on_decided(ManifestPoller::Decided decided);
   void on_root_moved();
@@ -93,7 +94,6 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void scan_again(Pace pace);
   /// The scan that is wanted or under way is limited no more.
   void hurry();
-  void on_covered(Covered covered);
   void on_scanned(Scanned scanned);
   /// Until the next periodic scan.
   void await_scan(Clock::time_point at);
@@ -131,11 +131,9 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   bool again_ = false;        ///< something asked for another full scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
-  std::string logged_watch_;
-  std::shared_ptr<const scanner::DirtyPaths> dirty_paths_;  ///< null: not watched
-  std::size_t waiting_events_ = 0;                          ///< being turned into paths
-  bool awaits_places_ = false;                              ///< a scan is wanted once it is known where other trees are
-  std::optional<Clock::time_point> answered_at_;            ///< a stalled tree's file system, again
+  std::shared_ptr<TreeCoverage> coverage_;
+  bool awaits_places_ = false;                    ///< a scan is wanted once it is known where other trees are
+  std::optional<Clock::time_point> answered_at_;  ///< a stalled tree's file system, again
 
   boost::asio::steady_timer deploy_timer_;
   std::shared_ptr<ReleaseFinder> finder_;

@@ -1,41 +1,92 @@
 #include "daemon/watch_hub.hpp"
 
+#include <fcntl.h>
+
+#include <cerrno>
 #include <utility>
+
+#include "manifests/error.hpp"
 
 namespace driftd::daemon {
 
-using manifests::Error;
-using manifests::ErrorCode;
+namespace {
 
-WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) {
-  if (mode == WatchMode::polling) {
-    refusal_ = "the configuration says watch: polling";
-    return;
-  }
-  auto watcher = scanner::make_fanotify_watcher(std::move(on_batch));
-  if (watcher) {
-    watcher_ = std::move(*watcher);
-  } else {
-    refusal_ = watcher.error().message;
-  }
+using manifests::Result;
+using scanner::TreeRoot;
+
+/// Events name directories by handles; where those cannot be opened again nobody can tell what happened where.
+Result<void> can_open_handles(const TreeRoot& root) {
+  const auto handle = scanner::handle_of(root.fd.get(), "");
+  if (!handle) return handle.error();
+  const auto opened = scanner::open_by_handle(root.fd.get(), *handle, O_PATH);
+  if (!opened) return manifests::system_error("open_by_handle_at", errno);
+  return {};
 }
 
-manifests::Result<std::shared_ptr<const scanner::DirtyPaths>> WatchHub::cover(const std::string& root) {
-  std::shared_ptr<scanner::Watcher> watcher;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!watcher_) return Error{ErrorCode::io, refusal_};
-    watcher = watcher_;
+}  // namespace
+
+WatchHub::WatchHub(WatchMode mode, scanner::OnWatchBatch on_batch) : mode_(mode), on_batch_(std::move(on_batch)) {
+  if (mode == WatchMode::polling) refusal_ = "the configuration says watch: polling";
+  watcher_ = on_trial();
+}
+
+std::shared_ptr<scanner::Watcher> WatchHub::on_trial() {
+  const std::lock_guard lock(mutex_);
+  if (watcher_ || mode_ == WatchMode::polling) return watcher_;
+  auto watcher = scanner::make_fanotify_watcher(on_batch_);
+  if (watcher) return std::move(*watcher);
+  refusal_ = watcher.error().message;
+  return nullptr;
+}
+
+bool WatchHub::passed(const std::shared_ptr<scanner::Watcher>& watcher) {
+  const std::lock_guard lock(mutex_);
+  if (watcher_) return false;
+  watcher_ = watcher;
+  ++turn_;
+  return true;
+}
+
+Coverage WatchHub::cover(const std::string& root) {
+  Coverage coverage;
+  const auto watcher = this->watcher(coverage);
+  const auto opened = TreeRoot::open(root);
+  if (!opened) {
+    coverage.refusal = opened.error().message;
+    return coverage;
   }
-  if (auto watched = watcher->watch(root); !watched) return watched.error();
-  auto paths = scanner::DirtyPaths::of(root);
-  if (!paths) return paths.error();
-  return std::make_shared<const scanner::DirtyPaths>(std::move(*paths));
+  coverage.root = opened->identity;
+  if (!watcher) return coverage;
+  const auto file_system = watcher->watch(*opened);
+  const auto usable = file_system ? can_open_handles(*opened) : file_system.error();
+  if (usable) {
+    coverage.events = std::make_shared<const scanner::DirtyPaths>(root, opened->identity, *file_system);
+  } else {
+    coverage.refusal = usable.error().message;
+  }
+  return coverage;
+}
+
+bool WatchHub::still_holds(const std::string& root, const Coverage& coverage) {
+  Coverage now;
+  const auto watcher = this->watcher(now);
+  const auto opened = TreeRoot::open(root);
+  if (now.turn != coverage.turn || opened.has_value() != coverage.root.has_value()) return false;
+  if (!opened) return true;
+  return opened->identity == *coverage.root && (!coverage.events || watcher->is_watching(*opened));
+}
+
+std::shared_ptr<scanner::Watcher> WatchHub::watcher(Coverage& coverage) {
+  const std::lock_guard lock(mutex_);
+  coverage.turn = turn_;
+  coverage.refusal = refusal_;
+  return watcher_;
 }
 
 void WatchHub::lost(std::string why) {
   const std::lock_guard lock(mutex_);
   watcher_.reset();
+  ++turn_;
   refusal_ = std::move(why);
 }
 

@@ -1,17 +1,12 @@
 #include "scanner/dirty_paths.hpp"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
-#include <cstddef>
-#include <cstring>
 #include <map>
-#include <optional>
 #include <utility>
 
 namespace driftd::scanner {
@@ -54,29 +49,10 @@ bool is_beneath(int root, const UniqueFd& directory) {
   return true;
 }
 
-/// Or errno. A directory that is being removed or moved may give ENOMEM for a moment, where memory there is.
-UniqueFd open_handle(int root, file_handle* handle) {
-  constexpr int kAttempts = 10;
-  UniqueFd directory;
-  for (int attempt = 0; attempt < kAttempts && !directory; ++attempt) {
-    if (attempt > 0) ::sched_yield();
-    directory = UniqueFd(::open_by_handle_at(root, handle, O_PATH | O_CLOEXEC));
-    if (!directory && errno != ENOMEM) break;
-  }
-  return directory;
-}
-
 /// The directory's path below `root`, empty for the root itself; nothing where it is elsewhere or gone. What cannot be
 /// found out may be anywhere in the tree, and counts as the root with all below.
 std::optional<std::string> directory_beneath(int root, const std::string& root_path, const WatchEvent& event) {
-  if (event.handle.size() > MAX_HANDLE_SZ) return std::nullopt;
-  // A file_handle ends in an array without a size.
-  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
-  auto* handle = reinterpret_cast<file_handle*>(storage.data());
-  handle->handle_bytes = static_cast<unsigned>(event.handle.size());
-  handle->handle_type = event.handle_type;
-  std::memcpy(storage.data() + offsetof(file_handle, f_handle), event.handle.data(), event.handle.size());
-  const UniqueFd directory = open_handle(root, handle);
+  const UniqueFd directory = open_by_handle(root, {event.handle_type, event.handle}, O_PATH);
   if (!directory && (errno == ESTALE || errno == EINVAL)) return std::nullopt;
   if (!directory) return kAnywhere;
   const auto path = path_of(directory.get());
@@ -101,27 +77,21 @@ void add(Scope& scope, const std::string& directory, const std::string& name) {
 
 }  // namespace
 
-manifests::Result<DirtyPaths> DirtyPaths::of(const std::string& root) {
-  DirtyPaths paths;
-  paths.root_ = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!paths.root_) return manifests::system_error(root, errno);
-  struct statfs status {};
-  if (::fstatfs(paths.root_.get(), &status) != 0) return manifests::system_error(root, errno);
-  static_assert(sizeof status.f_fsid == sizeof paths.file_system_);
-  std::memcpy(paths.file_system_.data(), &status.f_fsid, sizeof paths.file_system_);
-  return paths;
-}
-
-Scope DirtyPaths::resolve(const std::vector<WatchEvent>& events) const {
+std::optional<Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events, const HardLinks* links) const {
+  const auto root = TreeRoot::open(root_);
+  if (!root || !root->identity.is_same_directory(identity_)) return std::nullopt;
+  const auto root_path = path_of(root->fd.get());
+  if (!root_path) return std::nullopt;
+  const bool knows_links = links != nullptr && !links->empty();
   Scope dirty;
-  const auto root_path = path_of(root_.get());
-  if (!root_path) return dirty;
   // Many events share a directory.
   std::map<std::string, std::optional<std::string>> directories;
   for (const WatchEvent& event : events) {
     if (!may_concern(event)) continue;
+    if (knows_links && !event.target.bytes.empty()) links->add_to(dirty, file_number(event.target));
+    if (event.handle.empty()) continue;
     auto [at, fresh] = directories.try_emplace(event.handle);
-    if (fresh) at->second = directory_beneath(root_.get(), *root_path, event);
+    if (fresh) at->second = directory_beneath(root->fd.get(), *root_path, event);
     if (at->second) add(dirty, *at->second, event.name);
   }
   return dirty;

@@ -1,34 +1,39 @@
 #pragma once
 
-#include <array>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "manifests/error.hpp"
-#include "manifests/unique_fd.hpp"
+#include "scanner/hard_links.hpp"
 #include "scanner/scope.hpp"
+#include "scanner/tree_root.hpp"
 #include "scanner/watcher.hpp"
 
 namespace driftd::scanner {
 
 /// Turns watch events into paths of one tree: where the directory stands now, by its handle. A directory that is gone
-/// has no path; the event of its removal names it in its parent.
+/// has no path; the event of its removal names it in its parent. Holds nothing open, so that nobody who unmounts the
+/// file system is in its way.
 class DirtyPaths {
  public:
-  /// Fails where the root cannot be opened.
-  static manifests::Result<DirtyPaths> of(const std::string& root);
+  /// `root` may be a link and was `identity` when the watch began; `file_system` is what its events name.
+  DirtyPaths(std::string root, const TreeRoot::Identity& identity, const FileSystemId& file_system)
+      : root_(std::move(root)), identity_(identity), file_system_(file_system) {}
 
   /// Whether the event is of the tree's file system. Asks nobody.
   [[nodiscard]] bool may_concern(const WatchEvent& event) const { return event.file_system == file_system_; }
 
-  /// Events outside the tree are dropped.
-  [[nodiscard]] Scope resolve(const std::vector<WatchEvent>& events) const;
+  /// Events outside the tree are dropped, unless they are about a file that has a name in the tree as well, by `links`
+  /// (null: none are known). Nothing: the root is another directory now, or none, so that what the events
+  /// are about cannot be told.
+  [[nodiscard]] std::optional<Scope> resolve(const std::vector<WatchEvent>& events,
+                                             const HardLinks* links = nullptr) const;
 
  private:
-  DirtyPaths() = default;
-
-  manifests::UniqueFd root_;
-  std::array<int, 2> file_system_{};
+  std::string root_;
+  TreeRoot::Identity identity_;
+  FileSystemId file_system_;
 };
 
 }  // namespace driftd::scanner

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "manifests/unique_fd.hpp"
+#include "scanner/fanotify_mark.hpp"
 #include "scanner/watcher.hpp"
 
 namespace driftd::scanner {
@@ -43,12 +44,13 @@ class FanotifyWatcher final : public Watcher {
     thread_.join();
   }
 
-  Result<void> watch(const std::string& root) override {
-    if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, kMask, AT_FDCWD, root.c_str()) != 0) {
-      return manifests::system_error(root, errno);
-    }
-    return {};
+  Result<FileSystemId> watch(const TreeRoot& root) override { return mark_file_system(group_.get(), root, kMask); }
+
+  Result<FileSystemId> watch_names_in(const TreeRoot& directory) override {
+    return mark_directory(group_.get(), directory, kMask);
   }
+
+  bool is_watching(const TreeRoot& root) override { return has_mark(group_.get(), root); }
 
  private:
   void drain() {
@@ -97,32 +99,47 @@ class FanotifyWatcher final : public Watcher {
         batch_.overflow = true;
         continue;
       }
-      const char* info = data + event.metadata_len;
-      const char* end = data + event.event_len;
-      while (info < end) {
-        fanotify_event_info_header header;  // NOLINT: copied into
-        std::memcpy(&header, info, sizeof header);
-        if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) take_name({info, header.len});
-        if (header.len == 0) break;
-        info += header.len;
-      }
+      take_records({data + event.metadata_len, event.event_len - event.metadata_len});
     }
   }
 
-  /// struct fanotify_event_info_fid: header, fsid, then a file_handle, then the name with its NUL.
-  void take_name(std::string_view record) {
-    if (!seen_.emplace(record).second) return;
+  void take_records(std::string_view records) {
+    if (!seen_.emplace(records).second) return;
     WatchEvent event;
+    while (records.size() >= sizeof(fanotify_event_info_header)) {
+      fanotify_event_info_header header;  // NOLINT: copied into
+      std::memcpy(&header, records.data(), sizeof header);
+      if (header.len < sizeof header || header.len > records.size()) break;
+      const std::string_view record = records.substr(0, header.len);
+      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) take_name(record, event);
+      if (header.info_type == FAN_EVENT_INFO_TYPE_FID) take_handle(record, event, event.target);
+      records.remove_prefix(header.len);
+    }
+    if (!event.handle.empty() || !event.target.bytes.empty()) batch_.events.push_back(std::move(event));
+  }
+
+  /// struct fanotify_event_info_fid: header, fsid, a file_handle; here a name follows, with its NUL.
+  static void take_name(std::string_view record, WatchEvent& event) {
+    FileHandle directory;
+    const std::size_t end = take_handle(record, event, directory);
+    event.handle_type = directory.type;
+    event.handle = std::move(directory.bytes);
+    event.name = record.substr(end, record.find('\0', end) - end);
+  }
+
+  /// Gives where it ends.
+  static std::size_t take_handle(std::string_view record, WatchEvent& event, FileHandle& handle) {
     std::size_t at = sizeof(fanotify_event_info_header);
-    std::memcpy(event.file_system.data(), record.data() + at, sizeof event.file_system);
-    at += sizeof event.file_system;
+    const auto take = [&](auto& value) {
+      std::memcpy(&value, record.data() + at, sizeof value);
+      at += sizeof value;
+    };
     unsigned handle_bytes = 0;
-    std::memcpy(&handle_bytes, record.data() + at, sizeof handle_bytes);
-    std::memcpy(&event.handle_type, record.data() + at + sizeof handle_bytes, sizeof event.handle_type);
-    at += sizeof handle_bytes + sizeof event.handle_type;
-    event.handle = record.substr(at, handle_bytes);
-    event.name = std::string_view(record.data() + at + handle_bytes);
-    batch_.events.push_back(std::move(event));
+    take(event.file_system);
+    take(handle_bytes);
+    take(handle.type);
+    handle.bytes = record.substr(at, handle_bytes);
+    return at + handle.bytes.size();
   }
 
   UniqueFd group_;
@@ -137,8 +154,11 @@ class FanotifyWatcher final : public Watcher {
 }  // namespace
 
 Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch) {
-  UniqueFd group(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME,
-                                 O_RDONLY | O_LARGEFILE | O_CLOEXEC));
+  constexpr unsigned kFlags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
+  constexpr unsigned kEventFlags = O_RDONLY | O_LARGEFILE | O_CLOEXEC;
+  UniqueFd group(::fanotify_init(kFlags | FAN_REPORT_DFID_NAME_TARGET, kEventFlags));
+  // Before Linux 5.17 files are told by name alone.
+  if (!group && errno == EINVAL) group.reset(::fanotify_init(kFlags | FAN_REPORT_DFID_NAME, kEventFlags));
   if (!group) return manifests::system_error("fanotify", errno);
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return manifests::system_error("eventfd", errno);

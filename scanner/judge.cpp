@@ -54,6 +54,7 @@ void Judge::seen(EntryIndex entry, const Observed& observed) {
   if (type == EntryType::file && !content_wanted(manifest_, entry).any()) ++result_.unchecked;
   auto finding = compare(manifest_, entry, observed, plan_.accounts);
   if (cache_ != nullptr) cache_->remember(entry, finding ? 0 : observed.fingerprint);
+  if (observed.linked != 0) result_.linked.push_back({observed.linked, entry});
   if (!finding) return;
   finding->path = path_of(entry);
   if (!is_directory) {
@@ -80,6 +81,7 @@ void Judge::unverified(std::string path, const Observation& observation) {
 }
 
 void Judge::added(std::string path, const Observed& observed) {
+  if (observed.linked != 0) result_.linked_additions.push_back(observed.linked);
   Finding finding = scanner::added(observed);
   finding.path = std::move(path);
   if (observed.type == FileType::directory) count_below(finding);

@@ -13,7 +13,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "scanner/hard_links.hpp"
 #include "scanner/safe_open.hpp"
+#include "scanner/tree_root.hpp"
 
 namespace driftd::scanner {
 namespace {
@@ -109,6 +111,12 @@ int read_attributes_at(int directory, const char* name, Observed& observed) {
                          observed);
 }
 
+/// 0 where the file system has no handles.
+FileNumber number_of(int directory, const char* name) {
+  const auto handle = handle_of(directory, name);
+  return handle ? file_number(*handle) : 0;
+}
+
 }  // namespace
 
 Observation Observer::failed(int error) { return failure(error); }
@@ -138,6 +146,8 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   observed.changed_at = status.stx_ctime.tv_sec;
   if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status);
 }
+
+bool Observer::is_linked(const struct statx& status) const { return cache_ != nullptr && status.stx_nlink > 1; }
 
 Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
   if (!wanted.any()) return observe_unopened(directory, name, observed);
@@ -208,6 +218,7 @@ Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool 
   if (file.before_.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   if (!S_ISREG(file.before_.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
   fill(file.before_, observed);
+  if (is_linked(file.before_)) observed.linked = number_of(fd, "");
   if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
   if (wanted.size && *wanted.size != file.before_.stx_size) return {};
   file.reader_.emplace(fd, observed.size);
@@ -271,6 +282,7 @@ Observation Observer::look_unopened(int directory, const char* name, Observed& o
       return errno == ENOENT || errno == EINVAL ? failure(UnverifiedReason::unstable, errno) : failure(errno);
     observed.target.assign(target.data(), static_cast<std::size_t>(length));
   } else if (observed.type == FileType::file) {
+    if (is_linked(status)) observed.linked = number_of(directory, name);
     const int error = read_attributes_at(directory, name, observed);
     if (error == ENOENT) return failure(UnverifiedReason::unstable, error);
     if (error != 0) return failure(error);

@@ -68,7 +68,8 @@ class OpenFile {
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
-  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint.
+  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint,
+  /// and a number where it is a file that has further names.
   Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
            ScanProgress::Place* place = nullptr);
 
@@ -106,6 +107,7 @@ class Observer {
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   void fill(const struct statx& status, Observed& observed) const;
+  [[nodiscard]] bool is_linked(const struct statx& status) const;
   Observation observe_unopened(int directory, const char* name, Observed& observed);
   Observation look_unopened(int directory, const char* name, Observed& observed) const;
 

@@ -58,6 +58,8 @@ ScanResult gather(Workers& workers) {
     all.scope.add_all(part.scope);
     append(all.findings, std::move(part.findings));
     append(all.unverified, std::move(part.unverified));
+    append(all.linked, std::move(part.linked));
+    append(all.linked_additions, std::move(part.linked_additions));
     all.entries += part.entries;
     all.unchecked += part.unchecked;
     all.hashed_files += part.hashed_files;

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.blinding import events_taken
 from support.checks import check
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
@@ -144,6 +145,66 @@ def test_edits_during_the_first_scan_are_not_lost(site: Site, many: tuple[Tree, 
         for file in files[5::10]:
             file.write_text("edited during the scan, perhaps\n")
         daemon.wait_ready().wait_for_drift("many", {"modified": BURST // 5}, seconds=30)
+
+
+def test_events_that_the_kernel_had_to_drop(site: Site) -> None:
+    """More changes than its queue holds, while nobody reads."""
+    require_events(site.directory)
+    room = int(Path("/proc/sys/fs/fanotify/max_queued_events").read_text())
+    if room > 20_000:
+        pytest.skip(f"this kernel holds {room} events")
+    tree = site.tree("many", quick_scan="1h", full_scan="24h")
+    names = [f"d{number % 100:02}/f{number}" for number in range(room + 5000)]
+    write_files(tree.root, {name: "content\n" for name in names})
+    site.release(tree)
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("many", {})
+        daemon.send(signal.SIGSTOP)
+        try:
+            in_parallel([tree.root / name for name in names], lambda file: file.write_text("CONTENT\n"))
+        finally:
+            daemon.send(signal.SIGCONT)
+        daemon.wait_for_drift("many", {"modified": len(names)}, seconds=60)
+        page = daemon.metrics()
+        assert page.number("driftd_watch_overflows_total", tree="many") >= 1
+        assert page.number("driftd_scans_total", tree="many", type="full") == 2
+        assert page.number("driftd_watch_probe_failures_total") == 0, "who is stopped is not blind"
+        assert watched_by(daemon, "many", "events")
+
+
+def probe_latency(daemon: Daemon) -> float:
+    return daemon.metrics().number("driftd_watch_probe_latency_seconds")
+
+
+def test_watching_tests_itself(site: Site, app: Tree) -> None:
+    require_events(site.directory)
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        latency = wait_until(lambda: probe_latency(daemon), lambda seconds: seconds > 0, "the self-test has passed")
+        assert latency < 1
+        assert daemon.metrics().number("driftd_watch_probe_failures_total") == 0
+
+
+def test_a_daemon_that_hears_nothing_notices(site: Site, app: Tree) -> None:
+    """It polls then, and looks at everything; once events arrive again it relies on them again."""
+    require_events(site.directory)
+    app.settings.update(quick_scan="1h", full_scan="24h")
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        wait_until(lambda: probe_latency(daemon), lambda seconds: seconds > 0, "the self-test has passed")
+        with events_taken(daemon.pid):
+            write_files(app.root, {"app.py": "edited, and nobody was told\n"})
+            time.sleep(1)
+            assert daemon.metrics().verdict("app") == "clean"
+            daemon.send(signal.SIGHUP)  # and with it the self-test, which would come within a minute
+            daemon.wait_for_drift("app", {"modified": 1}, seconds=15)
+            wait_until(lambda: watched_by(daemon, "app", "polling"), bool, "it polls", 15)
+            assert daemon.metrics().number("driftd_watch_probe_failures_total") == 1
+            assert b"polling from now on" in daemon.log()
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: watched_by(daemon, "app", "events"), bool, "it is told again", 15)
+        write_files(app.root, {"settings.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 2})
 
 
 def release_in_force(daemon: Daemon, tree: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The running daemon."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,11 +20,12 @@ LEAK_CHECK_SECONDS = 3.0
 class Daemon(Process):
     """driftd run. Leaving the `with` block stops it, and fails if it did not end well or a sanitizer spoke up."""
 
-    def __init__(self, site: Site, **env: str) -> None:
+    def __init__(self, site: Site, *, within: Sequence[str | Path] = (), **env: str) -> None:
+        """`within`: a command that becomes the daemon."""
         self.site = site
         self.port = site.port
         log: Path = site.directory / "driftd.log"
-        command = [DRIFTD, "run", "--config", site.write_config()]
+        command = [*within, DRIFTD, "run", "--config", site.write_config()]
         super().__init__(command, log, environment(**site.directories() | env))
 
     def get(self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 5) -> Answer:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.checks import Found, parse
-from support.programs import DRIFTD, environment, run
+from support.daemon import Daemon
+from support.programs import DRIFTD, environment, run, succeed
 from support.site import Site
 
 _PRIVATE = ["unshare", "--mount", "--propagation", "private", "sh", "-ec"]
@@ -29,3 +30,22 @@ def check_among_mounts(site: Site, script: str, *arguments: str | Path, cwd: Pat
     driftd = [DRIFTD, "--check", "--config", site.write_config(), "--json", *arguments]
     command = [*_PRIVATE, f'{script}\nexec "$@"', "sh", *driftd]
     return parse(run(command, env=environment(**site.directories()), cwd=cwd))
+
+
+class DaemonAmongMounts(Daemon):
+    """In a mount namespace of its own, where `script` has run before it starts."""
+
+    def __init__(self, site: Site, script: str = "") -> None:
+        super().__init__(site, within=[*_PRIVATE, f'{script}\nexec "$@"', "sh"])
+
+    def run(self, script: str) -> None:
+        """There."""
+        succeed(["nsenter", "-t", str(self.pid), "-m", "--", "sh", "-ec", script])
+
+
+def ext4_disk(image: Path, content: Path) -> Path:
+    """A file system with that content and nothing beside it, to be mounted with `-o loop`."""
+    succeed(["truncate", "-s", "16M", image])
+    succeed(["mkfs.ext4", "-q", "-d", content, image])
+    succeed(["debugfs", "-w", "-R", "rmdir lost+found", image])
+    return image

@@ -1,14 +1,24 @@
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/fanotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -29,7 +39,8 @@ namespace {
 /// Gathers what the watcher tells, and waits for a path to be told.
 class Heard {
  public:
-  explicit Heard(const std::string& root) : dirty_(must(DirtyPaths::of(root))) {}
+  explicit Heard(const TreeRoot& root, const std::string& path)
+      : dirty_(path, root.identity, must(root.file_system())) {}
 
   /// Called by the watcher. Only takes, so that its thread goes on draining.
   void take(WatchBatch batch) {
@@ -73,7 +84,7 @@ class Heard {
     for (const WatchBatch& batch : batches_) {
       received_ += batch.received;
       overflow_ = overflow_ || batch.overflow;
-      scope_.add_all(dirty_.resolve(batch.events));
+      scope_.add_all(dirty_.resolve(batch.events).value());
     }
     batches_.clear();
   }
@@ -91,11 +102,26 @@ class Heard {
 /// A watcher for the tree, or null where this machine has none.
 std::unique_ptr<Watcher> watcher_for(Heard& heard, const TempTree& tree) {
   auto watcher = make_fanotify_watcher([&heard](WatchBatch batch) { heard.take(std::move(batch)); });
-  if (!watcher || !(*watcher)->watch(tree.path())) return nullptr;
+  if (!watcher || !(*watcher)->watch(must(TreeRoot::open(tree.path())))) return nullptr;
   // Where handles cannot be opened again, nothing that is heard can be understood.
   tree.file("probe", "");
   std::unique_ptr<Watcher> made = std::move(*watcher);
   return heard.until_told_of("probe") ? std::move(made) : nullptr;
+}
+
+/// As a kernel before Linux 5.17 does, for this thread and those that it starts.
+bool refuse_targets() {
+  constexpr auto kLowHalfOfFlags = static_cast<unsigned>(offsetof(seccomp_data, args));
+  std::array<sock_filter, 6> program = {{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fanotify_init, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLowHalfOfFlags),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FAN_REPORT_TARGET_FID, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 constexpr const char* kNeeds = "needs CAP_SYS_ADMIN and a file system that fanotify takes";
@@ -107,7 +133,7 @@ TEST_CASE("every way to change a path is told under its name") {
   tree.dirs("d/sub");
   tree.file("d/old", "x");
   tree.file("d/sub/deep", "x");
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
 
@@ -146,11 +172,53 @@ TEST_CASE("every way to change a path is told under its name") {
   if (heard.overflow()) MESSAGE("the kernel's queue overflowed, so not every name had to be told");
 }
 
+TEST_CASE("a file is told by its handle too, whatever name was used") {
+  const TempTree tree;
+  tree.dirs("inside");
+  tree.dirs("outside");
+  tree.file("inside/one", "x");
+  tree.hard_link("inside/one", "outside/two");
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::vector<FileHandle> targets;
+  bool overflow = false;
+  auto watcher = make_fanotify_watcher([&](const WatchBatch& batch) {
+    const std::lock_guard lock(mutex);
+    for (const WatchEvent& event : batch.events) targets.push_back(event.target);
+    overflow = overflow || batch.overflow;
+    wake.notify_all();
+  });
+  if (!watcher || !(*watcher)->watch(must(TreeRoot::open(tree.path())))) return driftd::test::skip(kNeeds);
+  const FileHandle file = must(handle_of(AT_FDCWD, tree.at("inside/one").c_str()));
+  const auto is_told = [&] { return overflow || std::find(targets.begin(), targets.end(), file) != targets.end(); };
+  for (const auto& change : std::vector<std::function<void()>>{
+           [&] { tree.append("outside/two", "y"); }, [&] { tree.mode("outside/two", 0600); },
+           [&] { tree.rename("outside/two", "outside/moved"); }, [&] { tree.remove("outside/moved"); }}) {
+    change();
+    std::unique_lock lock(mutex);
+    CHECK(wake.wait_for(lock, 60s, is_told));
+    targets.clear();
+  }
+}
+
+TEST_CASE("an older kernel that knows no targets tells of names all the same") {
+  const TempTree tree;
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
+  std::unique_ptr<Watcher> watcher;
+  std::thread([&] {
+    if (refuse_targets()) watcher = watcher_for(heard, tree);
+  }).join();
+  if (!watcher) return driftd::test::skip(kNeeds);
+  heard.forget();
+  tree.file("new", "x");
+  CHECK(heard.until_told_of("new"));
+}
+
 TEST_CASE("reading is no change") {
   const TempTree tree;
   tree.file("read", "x");
   tree.file("end", "x");
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   heard.forget();
@@ -164,7 +232,7 @@ TEST_CASE("reading is no change") {
 
 TEST_CASE("many distinct files are all told") {
   const TempTree tree;
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   const auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   heard.forget();
@@ -177,15 +245,26 @@ TEST_CASE("many distinct files are all told") {
   CHECK(heard.received() >= kFiles);
 }
 
-TEST_CASE("a root that is not there cannot be watched") {
+TEST_CASE("a watch is known to be there, or not") {
+  const TempTree tree;
+  const TempTree elsewhere(TempTree::Where::memory);
+  const TreeRoot root = must(TreeRoot::open(tree.path()));
+  const TreeRoot other = must(TreeRoot::open(elsewhere.path()));
   auto watcher = make_fanotify_watcher([](WatchBatch) {});
   if (!watcher) return driftd::test::skip(kNeeds);
-  CHECK_FALSE((*watcher)->watch("/nonexistent/driftd").has_value());
+  CHECK_FALSE((*watcher)->is_watching(root));
+  const auto watched = (*watcher)->watch(root);
+  if (!watched) return driftd::test::skip(kNeeds);
+  CHECK(*watched == must(root.file_system()));
+  CHECK((*watcher)->is_watching(root));
+  CHECK((*watcher)->is_watching(root));
+  if (other.identity.device == root.identity.device) return;
+  CHECK_FALSE((*watcher)->is_watching(other));
 }
 
 TEST_CASE("destruction ends the thread: nothing is told any more") {
   const TempTree tree;
-  Heard heard(tree.path());
+  Heard heard(must(TreeRoot::open(tree.path())), tree.path());
   auto watcher = watcher_for(heard, tree);
   if (!watcher) return driftd::test::skip(kNeeds);
   const auto threads = [] {

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/standing.hpp"
+#include "daemon/watch_hub.hpp"
+#include "daemon/workers.hpp"
+#include "scanner/hard_links.hpp"
+#include "scanner/mount_watcher.hpp"
+#include "scanner/scope.hpp"
+#include "scanner/watcher.hpp"
+
+namespace driftd::daemon {
+
+/// Keeps one tree covered by change events as far as they can be had, turns them into paths, and announces it where
+/// some may have been missed. Lives on the io_context's thread.
+class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Who is told, and asked. Nobody is after stop().
+  struct Owner {
+    std::function<std::string()> place;    ///< of the root, with links resolved
+    std::function<unsigned()> generation;  ///< of manifest and root; a new one is scanned in any case
+    /// From now on by events; or not, and why.
+    std::function<void(bool events, const std::string& refusal)> watching;
+    std::function<void(const scanner::Scope&, Clock::time_point since)> dirty;
+    std::function<void()> missed;  ///< anything may have changed
+  };
+
+  /// `root` as configured.
+  TreeCoverage(boost::asio::io_context& io, Workers& workers, std::shared_ptr<TreeThreads> threads, WatchHub& hub,
+               std::string name, std::string root, Owner owner);
+  void stop();
+
+  /// Watches the tree as it is now, and then does `then`.
+  void cover(std::function<void()> then);
+
+  /// What a full scan has found out about files with further names: all there are. Or any other: some of them.
+  void know_all_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
+  void know_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
+  /// Of files that are in the tree, though not listed: whether one of them may be an entry's as well, so that a scan
+  /// has to tell. Says so once.
+  bool asks_for_scan(const std::vector<scanner::FileNumber>& additions);
+
+  /// To be called every second: looks every minute whether all is still as it was.
+  void on_tick(Clock::time_point now);
+  void on_batch(const scanner::WatchBatch& batch);
+  void on_mounts(const scanner::MountChanges& changes);
+
+ private:
+  void adopt(Coverage coverage);
+  enum class Change { perhaps, surely };
+  /// Looks whether what is watched is still what is there, and if not covers it again.
+  void check(Change change);
+  /// The root's place is not what it was. A new release may be the cause, and who looks for those decides first.
+  void look_at_everything_soon();
+
+  Workers& workers_;
+  std::shared_ptr<TreeThreads> threads_;
+  WatchHub& hub_;
+  const std::string name_;
+  const std::string root_;
+  Owner owner_;
+  bool stopped_ = false;
+
+  Coverage coverage_;
+  std::string logged_;
+  std::shared_ptr<const scanner::HardLinks> links_;  ///< null: none are known
+  std::set<scanner::FileNumber> asked_;
+  std::size_t waiting_events_ = 0;  ///< being turned into paths
+  bool checking_ = false;
+  std::optional<Change> check_again_;  ///< mounts have changed since it began
+  Clock::time_point next_check_{};
+  boost::asio::steady_timer soon_;
+  bool is_look_due_ = false;
+};
+
+}  // namespace driftd::daemon

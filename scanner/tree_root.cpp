@@ -1,0 +1,92 @@
+#include "scanner/tree_root.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::Result;
+using manifests::UniqueFd;
+
+/// linux/stat.h; younger than the headers of the oldest system that we build on.
+constexpr unsigned kMountIdUnique = 0x4000;
+
+/// A file_handle ends in an array without a size.
+struct HandleBuffer {
+  alignas(file_handle) std::array<unsigned char, sizeof(file_handle) + MAX_HANDLE_SZ> storage{};
+
+  file_handle* get() { return reinterpret_cast<file_handle*>(storage.data()); }
+  unsigned char* bytes() { return storage.data() + offsetof(file_handle, f_handle); }
+};
+
+}  // namespace
+
+Result<TreeRoot> TreeRoot::open(const std::string& path) {
+  TreeRoot root;
+  root.fd = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+  struct statx status {};
+  // A kernel that does not know the unique number leaves it out; then it is asked for the other one.
+  if (!root.fd || ::statx(root.fd.get(), "", AT_EMPTY_PATH, STATX_INO | kMountIdUnique, &status) != 0) {
+    return manifests::system_error(path, errno);
+  }
+  Identity& identity = root.identity;
+  if ((status.stx_mask & kMountIdUnique) != 0) identity.unique_mount = status.stx_mnt_id;
+  if (::statx(root.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &status) != 0) {
+    return manifests::system_error(path, errno);
+  }
+  identity.device = makedev(status.stx_dev_major, status.stx_dev_minor);
+  identity.inode = status.stx_ino;
+  identity.mount = status.stx_mnt_id;
+  return root;
+}
+
+Result<FileSystemId> TreeRoot::file_system() const {
+  struct statfs status {};
+  if (::fstatfs(fd.get(), &status) != 0) return manifests::system_error("statfs", errno);
+  FileSystemId id{};
+  static_assert(sizeof status.f_fsid == sizeof id);
+  std::memcpy(id.data(), &status.f_fsid, sizeof id);
+  return id;
+}
+
+UniqueFd open_by_handle(int mount, const FileHandle& handle, int flags) {
+  if (handle.bytes.size() > MAX_HANDLE_SZ) {
+    errno = EINVAL;
+    return {};
+  }
+  HandleBuffer buffer;
+  buffer.get()->handle_bytes = static_cast<unsigned>(handle.bytes.size());
+  buffer.get()->handle_type = handle.type;
+  std::memcpy(buffer.bytes(), handle.bytes.data(), handle.bytes.size());
+  // A directory that is being removed or moved may give ENOMEM for a moment, where memory there is.
+  constexpr int kAttempts = 10;
+  UniqueFd opened;
+  for (int attempt = 0; attempt < kAttempts && !opened; ++attempt) {
+    if (attempt > 0) ::sched_yield();
+    opened.reset(::open_by_handle_at(mount, buffer.get(), flags | O_CLOEXEC));
+    if (!opened && errno != ENOMEM) break;
+  }
+  return opened;
+}
+
+Result<FileHandle> handle_of(int directory, const char* name) {
+  HandleBuffer buffer;
+  buffer.get()->handle_bytes = MAX_HANDLE_SZ;
+  int mount = 0;
+  if (::name_to_handle_at(directory, name, buffer.get(), &mount, *name == '\0' ? AT_EMPTY_PATH : 0) != 0) {
+    return manifests::system_error(name, errno);
+  }
+  return FileHandle{buffer.get()->handle_type,
+                    std::string(reinterpret_cast<const char*>(buffer.bytes()), buffer.get()->handle_bytes)};
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,69 @@
+"""Takes the change events away from a running daemon, without its knowing: by a copy of its own fanotify descriptor."""
+
+import ctypes
+import os
+import select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# asm/unistd_64.h, linux/fanotify.h
+PIDFD_OPEN, PIDFD_GETFD = 434, 438
+FAN_MARK_FLUSH_FILESYSTEM = 0x80 | 0x100
+AT_FDCWD = -100
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), what)
+    return result
+
+
+@contextmanager
+def fanotify_of(pid: int) -> Iterator[int]:
+    """The group of the process, open here as well."""
+    fds = Path(f"/proc/{pid}/fd")
+    theirs = [int(fd.name) for fd in fds.iterdir() if os.readlink(fd) == "anon_inode:[fanotify]"]
+    assert len(theirs) == 1, theirs
+    process = _checked(_libc.syscall(PIDFD_OPEN, pid, 0), "pidfd_open")
+    try:
+        group = _checked(_libc.syscall(PIDFD_GETFD, process, theirs[0], 0), "pidfd_getfd")
+    finally:
+        os.close(process)
+    try:
+        yield group
+    finally:
+        os.close(group)
+
+
+def take_watches(pid: int) -> None:
+    """As the kernel does with the last mount of a file system: the marks are gone, and nobody is told."""
+    with fanotify_of(pid) as group:
+        flags = ctypes.c_uint(FAN_MARK_FLUSH_FILESYSTEM)
+        _checked(_libc.fanotify_mark(group, flags, ctypes.c_uint64(0), AT_FDCWD, b"/"), "fanotify_mark")
+
+
+@contextmanager
+def events_taken(pid: int) -> Iterator[None]:
+    """Whatever the kernel tells is read here, while the daemon waits a moment for more."""
+    stop = threading.Event()
+
+    def take(group: int) -> None:
+        while not stop.is_set():
+            if select.select([group], [], [], 0.1)[0]:
+                try:
+                    os.read(group, 1 << 18)
+                except BlockingIOError:
+                    pass
+
+    with fanotify_of(pid) as group:
+        thief = threading.Thread(target=take, args=[group])
+        thief.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thief.join()
