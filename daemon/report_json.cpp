@@ -2,8 +2,9 @@
 
 #include <boost/json.hpp>
 
+#include "daemon/evidence_forms.hpp"
+#include "daemon/json_bytes.hpp"
 #include "daemon/report.hpp"
-#include "manifests/base64.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/utc_time.hpp"
 
@@ -13,21 +14,6 @@ namespace {
 namespace json = boost::json;
 using scanner::Facts;
 using scanner::Finding;
-
-std::string base64(const std::string& raw) {
-  return manifests::to_base64({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()},
-                              manifests::Base64::standard);
-}
-
-/// Bytes that are UTF-8 stand exactly under `key`; others escaped there, and exactly under `key_base64`.
-void put_bytes(json::object& object, const std::string& key, const std::string& raw) {
-  if (manifests::is_utf8(raw)) {
-    object[key] = raw;
-  } else {
-    object[key] = manifests::escape(raw);
-    object[key + "_base64"] = base64(raw);
-  }
-}
 
 template <class Value, class Convert>
 void put_if(json::object& object, const char* key, const std::optional<Value>& value, Convert convert) {
@@ -52,7 +38,7 @@ json::object facts_object(const Facts& facts, const Facts& other_side) {
   if (facts.owner) put_bytes(object, "owner", *facts.owner);
   if (facts.group) put_bytes(object, "group", *facts.group);
   if (facts.target) put_bytes(object, "target", *facts.target);
-  put_if(object, "capability_base64", facts.capability, base64);
+  put_if(object, "capability_base64", facts.capability, base64_of);
   put_if(object, "acl", facts.acl, hex);
   put_if(object, "release", facts.release, same);
   return object;
@@ -164,7 +150,12 @@ void print_tree(Document& document, const TreeReport& tree, std::int64_t now) {
   document.put("{");
   document.members(head_of(tree, now));
   document.put(",");
-  document.array("drift", scan.findings, finding_object);
+  document.array("drift", scan.findings, [&](const Finding& finding) {
+    json::object object = finding_object(finding);
+    const auto known = tree.evidence.find(finding.path);
+    if (known != tree.evidence.end()) object["evidence"] = evidence_object(known->second);
+    return object;
+  });
   document.put(",");
   document.array("unverified", scan.unverified, unverified_object);
   document.put(",");

@@ -17,6 +17,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/config.hpp"
+#include "daemon/evidence_source.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
@@ -51,6 +52,7 @@ class Service {
         host_(std::move(host)),
         workers_(io_),
         store_(StateStore::open(config.state_directory)),
+        evidence_(make_evidence_source(config.watch)),
         hub_(config.watch,
              [this](scanner::WatchBatch batch) {
                // On the watcher's thread: nothing but handing on.
@@ -63,6 +65,7 @@ class Service {
                  hub_,
                  store_,
                  history_,
+                 evidence_.get(),
                  std::make_shared<const Config>(std::move(config)),
                  std::make_shared<const TreePlaces>(),
                  {},
@@ -278,8 +281,9 @@ class Service {
   const std::string host_;
   asio::io_context io_{1};
   Workers workers_;
-  StateStore store_;              ///< touched in Workers::record only, once the io_context runs
-  HistoryStore history_{store_};  ///< likewise
+  StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
+  HistoryStore history_{store_};                        ///< likewise
+  std::unique_ptr<scanner::EvidenceWatcher> evidence_;  ///< may be null
   WatchHub hub_;
   MonitorContext context_;
   std::map<std::string, std::shared_ptr<TreeMonitor>> monitors_;

@@ -44,6 +44,7 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       state_(std::move(config)),
       known_(std::move(known)),
       threads_(context.workers.open_tree()),
+      evidence_(context.evidence != nullptr ? context.evidence->open_tree(state_.config().name) : nullptr),
       scan_timer_(context.io),
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
@@ -243,6 +244,7 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .limited = pace == Pace::limited,
               .plan = depth == Depth::quick ? plan_ : nullptr,
               .cache = cache_,
+              .evidence = evidence_,
               .began = scan_began_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
@@ -278,6 +280,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   const bool is_full = scanned.depth == Depth::full;
   if (scanned.result) {
     plan_ = scanned.plan;
+    if (is_full && evidence_ && !context_.places->at(name).is_remote)
+      evidence_->watch(state_.config().root, plan_->manifest);
     cache_ = scanned.cache;
     const std::uint64_t entries = scanned.result->entries;
     const auto changes =
@@ -373,7 +377,9 @@ void TreeMonitor::start_rescan() {
   options.cache = cache_;
   context_.workers.look(
       *threads_,
-      [plan = plan_, scope, options](const WorkContext& context) { return rescan(*plan, scope, options, context); },
+      [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {
+        return rescan(*plan, scope, options, evidence.get(), context);
+      },
       [weak = weak_from_this(), generation = generation_, since](Rescanned rescanned) {
         if (const auto self = weak.lock(); self && !self->stopped_)
           self->on_rescan(std::move(rescanned), generation, since);
