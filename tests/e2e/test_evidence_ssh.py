@@ -47,7 +47,7 @@ class Sshd(Process):
         (directory / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
         super().__init__([SSHD, "-D", "-e", "-f", directory / "sshd_config"], directory / "sshd.log")
 
-    def command(self, user: str, line: str) -> list[str]:
+    def login(self, user: str, line: str) -> list[str]:
         options = ["-F", "none", "-tt", "-p", str(self.port), "-i", str(self.directory / "client"), "-b", "127.0.0.3"]
         for option in ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"):
             options += ["-o", option]
@@ -92,7 +92,7 @@ def test_vim_over_ssh(site: Site, app: Tree, sshd: Sshd) -> None:
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         for _ in range(10):
-            shown = typed(sshd.command("root", f"sh {script}"), b"ggO# by hand\x1b:wq\r", b"DEBUG")
+            shown = typed(sshd.login("root", f"sh {script}"), b"ggO# by hand\x1b:wq\r", b"DEBUG")
             daemon.wait_for_drift("app", {"modified": 1})
             records = wait_until(lambda: open_drift(site), lambda seen: "settings.py" in seen, "a record")
             evidence = records["settings.py"]

@@ -209,6 +209,17 @@ TEST_CASE("another user") {
   CHECK(evidence->user == "nobody");
 }
 
+TEST_CASE("without the right to signal or to trace a process less is known of it, and nothing wrong") {
+  if (!is_root()) return driftd::test::skip("needs root");
+  const ChildProcess process(ChildProcess::program({"/bin/sleep", "1000"}));
+  const std::string said = driftd::test::as_nobody([&]() -> std::string {
+    const auto evidence = read(process);
+    if (!is_there(process.pidfd()) || !evidence) return "nothing is known";
+    return evidence->name + " " + evidence->user + " " + evidence->executable;
+  });
+  CHECK(said == "sleep root ");
+}
+
 TEST_CASE("names come from the host's accounts as they are now") {
   const TempTree tree;
   tree.file("passwd", "first:x:" + std::to_string(::geteuid()) + ":0::/:\n");
