@@ -168,6 +168,23 @@ TEST_CASE("a listed directory that is made anew is watched again, and what was i
   CHECK(seen.at("d/sub/c").last->pid == pid);
 }
 
+TEST_CASE("the directories of a new release are watched") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  watched.site.tree.dirs("a-new");
+  watched.site.tree.file("a-new/e", "e");
+  shell("echo x > " + watched.at("a-new/e"));
+  CHECK_FALSE(watched.look().contains("a-new/e"));
+  watched.site.tree.file("a-new/e", "e");
+  watched.site.release();
+  watched.watch();
+  const int pid = shell("echo x > " + watched.at("a-new/e"));
+  const auto seen = watched.look();
+  REQUIRE(seen.contains("a-new/e"));
+  REQUIRE(seen.at("a-new/e").last);
+  CHECK(seen.at("a-new/e").last->pid == pid);
+}
+
 TEST_CASE("what the release ignores, and what is outside the tree, costs nothing") {
   Watched watched;
   if (!watched.watcher) return driftd::test::skip(kNeeds);
