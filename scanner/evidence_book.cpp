@@ -16,6 +16,17 @@ void EvidenceBook::note(const std::string& path, std::shared_ptr<const Evidence>
   if (entries_.size() > kMostPaths) forget_oldest();
 }
 
+void EvidenceBook::note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock,
+                                Clock::time_point now) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = entries_.find(path);
+    const auto* last = at != entries_.end() ? at->second.evidence.last.get() : nullptr;
+    if (last != nullptr && last->pid == pid) return;
+  }
+  note(path, nullptr, wall_clock, now);
+}
+
 /// Half of them, so that it is seldom done.
 void EvidenceBook::forget_oldest() {
   std::vector<Clock::time_point> times;

@@ -24,6 +24,11 @@ class EvidenceBook {
   void note(const std::string& path, std::shared_ptr<const Evidence> last, std::int64_t wall_clock,
             Clock::time_point now);
 
+  /// Somebody unknown, whose number is known, closed the path without having written by write(2). Where the last that
+  /// wrote has that number it is taken for the same process at its end; another that got the number at once, and wrote
+  /// to the same path through a mapping alone, would go by unseen.
+  void note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock, Clock::time_point now);
+
   /// A directory has come or gone: what stands below it now is not what was touched there.
   void forget_below(const std::string& directory);
   /// Changes went by unseen.

@@ -201,7 +201,13 @@ void EvidenceGroup::note(std::uint64_t mask, std::int32_t pid, Event event, Proc
     if ((mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) mark_below(*path);
   }
   if (skipping_) return;
-  book_.note(*path, process, std::time(nullptr), EvidenceBook::Clock::now());
+  const auto now = EvidenceBook::Clock::now();
+  const bool only_closes = (mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
+  if (!process && only_closes) {
+    book_.note_closing(*path, pid, std::time(nullptr), now);
+  } else {
+    book_.note(*path, process, std::time(nullptr), now);
+  }
 }
 
 std::shared_ptr<const Evidence> EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Batch& batch) {

@@ -94,6 +94,21 @@ TEST_CASE("of several the last counts, be it unknown") {
   }
 }
 
+TEST_CASE("who ends after writing closes what it wrote; anybody else who closes is somebody else") {
+  EvidenceBook book;
+  book.note("a", kAlice, kWall, kStart + 1s);
+  book.note_closing("a", 1, kWall, kStart + 1s);
+  book.note("b", kAlice, kWall, kStart + 1s);
+  book.note_closing("b", 2, kWall, kStart + 1s);
+  book.note_closing("c", 1, kWall, kStart + 1s);
+  book.note("d", nullptr, kWall, kStart + 1s);
+  book.note_closing("d", 1, kWall, kStart + 1s);
+  const auto taken = book.take(found({"a", "b", "c", "d"}), kStart + 2s);
+  CHECK(taken.at("a").last == kAlice);
+  CHECK_FALSE(taken.at("a").several);
+  for (const char* unknown : {"b", "c", "d"}) CHECK_FALSE(taken.at(unknown).last);
+}
+
 TEST_CASE("what is below a directory that comes or goes is in doubt, and nothing else") {
   EvidenceBook book;
   for (const char* path : {"d", "d/a", "d/x/y", "d-e", "e"}) book.note(path, kAlice, kWall, kStart + 1s);
