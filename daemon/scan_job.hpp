@@ -27,12 +27,14 @@ struct ScanJob {
   TreeConfig tree;
   ManifestPointer manifest;
   ManifestPointer previous;
-  unsigned generation = 0;                          ///< of manifest and root, handed through
-  bool limited = false;                             ///< by the configured rate
-  std::shared_ptr<const scanner::ScanPlan> plan;    ///< a quick scan's: of the scan before it
-  std::shared_ptr<scanner::StatCache> cache;        ///< made for this manifest; null: a full scan makes one
-  std::shared_ptr<scanner::TreeEvidence> evidence;  ///< null: nobody watches who makes changes
+  unsigned generation = 0;                        ///< of manifest and root, handed through
+  bool limited = false;                           ///< by the configured rate
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
+  std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
+
+  /// Null: nobody watches who makes changes.
+  std::shared_ptr<scanner::TreeEvidence> evidence;
 };
 
 struct Scanned {

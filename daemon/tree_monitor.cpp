@@ -244,8 +244,8 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .limited = pace == Pace::limited,
               .plan = depth == Depth::quick ? plan_ : nullptr,
               .cache = cache_,
-              .evidence = evidence_,
-              .began = scan_began_};
+              .began = scan_began_,
+              .evidence = evidence_};
   // Watching comes first: what changes during the scan is then told.
   context_.workers.look(
       *threads_, [&hub = context_.hub, root = state_.config().root](const WorkContext&) { return hub.cover(root); },
