@@ -9,6 +9,7 @@
 
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
+#include "daemon/history_store.hpp"
 #include "daemon/ongoing_look.hpp"
 #include "daemon/path_arguments.hpp"
 #include "daemon/patience.hpp"
@@ -263,6 +264,9 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       count_pending_as_drift(*report.scan);
     }
     refuse_unknown_paths(**plan, report);
+    if (memory.store && !report.scan->findings.empty()) {
+      if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
+    }
     if (memory.record) {
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options, report);
     }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@
 #include "daemon/verdict.hpp"
 #include "manifests/rel_path.hpp"
 #include "manifests/trust.hpp"
+#include "scanner/evidence.hpp"
 #include "scanner/scan.hpp"
 
 /// `driftd --check`: one look at the trees, without daemon or cache; writes nothing. Of the daemon's state it reads
@@ -44,6 +46,7 @@ struct TreeReport {
   /// What the tree was compared with; beside a problem with the one on disk, the last good one. Null: none.
   std::shared_ptr<const manifests::VerifiedManifest> manifest;
   std::optional<scanner::ScanResult> scan;
+  std::map<std::string, scanner::PathEvidence> evidence;  ///< of drift that the daemon has seen; by path as in Finding
   std::vector<Problem> problems;
   std::string deploying_from;    ///< the release before, while its paths are excused; empty: none is
   std::string replay_unchecked;  ///< why an older release, truly signed, could have passed; empty: it could not

@@ -45,8 +45,10 @@ void DriftRecorder::record(const scanner::DriftChanges& changes) {
   // More would have no record.
   for (const OpenDrift* open : changes.opened) {
     if (batch.opened.size() == HistoryStore::kMostOpen) break;
-    batch.opened.push_back({open->finding.path, open->finding.kind, open->finding.changes, open->first_seen});
+    batch.opened.push_back(
+        {open->finding.path, open->finding.kind, open->finding.changes, open->first_seen, open->evidence});
   }
+  for (const OpenDrift* open : changes.attributed) batch.attributed.emplace_back(open->finding.path, open->evidence);
   log(changes, batch);
   const auto now = boot_clock();
   update_notices(changes, now);
@@ -65,10 +67,11 @@ void DriftRecorder::log(const scanner::DriftChanges& changes, const HistoryBatch
   }
   // Where nothing is waited for, the notice says it all.
   const bool is_waiting = state_.config().notify_after.count() > 0;
-  if (is_waiting) log_drift(name, spdlog::level::info, "seen", changes.opened);
-  log_drift(name, spdlog::level::info, "still there", changes.recalled);
-  log_drift(name, spdlog::level::info, "resolved", resolved);
-  log_drift(name, spdlog::level::info, "deployed", deployed);
+  if (is_waiting) log_drift(name, spdlog::level::info, "seen", changes.opened, Authors::named);
+  log_drift(name, spdlog::level::info, "still there", changes.recalled, Authors::unnamed);
+  log_drift(name, spdlog::level::info, "touched again", changes.attributed, Authors::named);
+  log_drift(name, spdlog::level::info, "resolved", resolved, Authors::unnamed);
+  log_drift(name, spdlog::level::info, "deployed", deployed, Authors::unnamed);
 }
 
 void DriftRecorder::update_notices(const scanner::DriftChanges& changes, PendingNotices::Time now) {
@@ -83,7 +86,7 @@ void DriftRecorder::update_notices(const scanner::DriftChanges& changes, Pending
 void DriftRecorder::tell_due(HistoryBatch& batch, PendingNotices::Time now) {
   const auto due = notices_.take_due(state_.drift().open(), now);
   for (const OpenDrift* open : due) batch.notified.push_back(open->finding.path);
-  log_drift(state_.config().name, spdlog::level::warn, "opened", due);
+  log_drift(state_.config().name, spdlog::level::warn, "opened", due, Authors::named);
 }
 
 void DriftRecorder::await_due() {
@@ -106,7 +109,8 @@ HistoryBatch DriftRecorder::begin_batch() const {
 
 void DriftRecorder::write(HistoryBatch batch) {
   if (behind_ && !catching_up_) return;
-  const bool is_news = !batch.opened.empty() || !batch.ended.empty() || !batch.notified.empty() || batch.only_open;
+  const bool is_news = !batch.opened.empty() || !batch.ended.empty() || !batch.attributed.empty() ||
+                       !batch.notified.empty() || batch.only_open;
   // By which manifest a tree was judged in which nothing is open tells nobody anything.
   const bool is_judged_anew = batch.open > 0 && batch.judged_by != written_judged_by_;
   if (!is_news && !is_judged_anew) return;
@@ -134,7 +138,7 @@ void DriftRecorder::write_all() {
   for (const auto& [path, open] : state_.drift().open()) {
     only_open.insert(path);
     if (batch.opened.size() == HistoryStore::kMostOpen) continue;
-    batch.opened.push_back({path, open.finding.kind, open.finding.changes, open.first_seen});
+    batch.opened.push_back({path, open.finding.kind, open.finding.changes, open.first_seen, open.evidence});
     if (open.notice.state == scanner::Notice::State::told) batch.notified.push_back(path);
   }
   catching_up_ = true;

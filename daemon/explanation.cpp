@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/evidence_forms.hpp"
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/utc_time.hpp"
@@ -207,12 +208,20 @@ std::string agreement_rows(const TreeReport& tree, const Seen& seen) {
          row("actual", tree.absent.empty() ? "as expected" : "nothing, which is allowed");
 }
 
+std::string evidence_text(const TreeReport& tree, const Finding& finding) {
+  std::string text;
+  const auto known = tree.evidence.find(finding.path);
+  if (known == tree.evidence.end()) return text;
+  for (const auto& [name, what] : evidence_rows(known->second)) text += row(name, what);
+  return text;
+}
+
 std::string path_rows(const TreeReport& tree, const Seen& seen) {
   std::string text;
   if (seen.ruling.at != asked_path(tree)) text += row("decided", "at " + escape(seen.ruling.at) + ", above it");
   text += row("rule", rule_text(*tree.plan, seen.ruling));
   if (seen.finding != nullptr) {
-    text += comparison_rows(*seen.finding);
+    text += comparison_rows(*seen.finding) + evidence_text(tree, *seen.finding);
   } else if (seen.pending != nullptr) {
     text += comparison_rows(*seen.pending);
     text += row("pending", fmt::format("still as {} has it, and a deploy is under way", escape(tree.deploying_from)));

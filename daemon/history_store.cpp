@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "daemon/evidence_forms.hpp"
 #include "daemon/state_schema.hpp"
+#include "manifests/utc_time.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -36,8 +38,10 @@ std::optional<std::int64_t> optional_number(const sqlite::Statement& row, int co
   return row.is_null(column) ? std::nullopt : std::optional(row.number(column));
 }
 
-/// The end of the year 9999; no time of this program's is later.
-constexpr std::int64_t kLastTime = 253'402'300'799;
+/// NULL where nothing is known, as `nullif(?, x'')` makes it.
+std::string evidence_bytes(const std::shared_ptr<const scanner::PathEvidence>& evidence) {
+  return evidence ? stored_evidence(*evidence) : std::string();
+}
 
 }  // namespace
 
@@ -50,6 +54,7 @@ Result<void> HistoryStore::write(const std::string& tree, const HistoryBatch& ba
   if (!known) return known.error();
   if (auto done = end_all(tree, batch, *known); !done) return done;
   if (auto done = open(tree, batch, *known); !done) return done;
+  if (auto done = attribute(tree, batch, *known); !done) return done;
   if (auto done = note(tree, batch, *known); !done) return done;
   if (!batch.ended.empty() || batch.only_open) {
     if (auto done = trim(tree); !done) return done;
@@ -96,10 +101,23 @@ Result<void> HistoryStore::open(const std::string& tree, const HistoryBatch& bat
   for (const HistoryBatch::Opened& opened : batch.opened) {
     if (listed.size() >= kMostOpen) break;
     if (!listed.insert(opened.path).second) continue;
-    auto insert =
-        state_.database().prepare("INSERT INTO drift(tree, path, kind, changes, opened_at) VALUES (?, ?, ?, ?, ?)");
+    auto insert = state_.database().prepare(
+        "INSERT INTO drift(tree, path, kind, changes, opened_at, evidence) VALUES (?, ?, ?, ?, ?, nullif(?, x''))");
     insert.bind(tree).bind(blob_of(opened.path)).bind(to_string(opened.kind)).bind(joined(opened.changes));
-    if (auto done = insert.bind(opened.at).run(); !done) return done;
+    const std::string evidence = evidence_bytes(opened.evidence);
+    if (auto done = insert.bind(opened.at).bind(blob_of(evidence)).run(); !done) return done;
+  }
+  return {};
+}
+
+Result<void> HistoryStore::attribute(const std::string& tree, const HistoryBatch& batch,
+                                     const std::set<std::string>& listed) {
+  for (const auto& [path, evidence] : batch.attributed) {
+    if (!listed.contains(path)) continue;
+    auto update = state_.database().prepare(
+        "UPDATE drift SET evidence = nullif(?, x'') WHERE tree = ? AND path = ? AND ended_at IS NULL");
+    const std::string bytes = evidence_bytes(evidence);
+    if (auto done = update.bind(blob_of(bytes)).bind(tree).bind(blob_of(path)).run(); !done) return done;
   }
   return {};
 }
@@ -138,11 +156,18 @@ Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
     open.finding.path = rows.text(0);
     const auto kind = to_kind(rows.text(1));
     open.first_seen = rows.number(2);
-    const bool is_sound = kind && !open.finding.path.empty() && open.first_seen >= 0 && open.first_seen <= kLastTime;
+    const bool is_sound =
+        kind && !open.finding.path.empty() && open.first_seen >= 0 && open.first_seen <= manifests::kLastUtcTime;
     if (!is_sound) continue;  // nothing that this program wrote
     open.finding.kind = *kind;
     if (!rows.is_null(3)) open.notice.state = scanner::Notice::State::told;
     recalled.open.emplace(open.finding.path, std::move(open));
+  }
+  auto known = evidence(tree);
+  if (!known) return known.error();
+  for (auto& [path, one] : *known) {
+    const auto at = recalled.open.find(path);
+    if (at != recalled.open.end()) at->second.evidence = std::make_shared<const scanner::PathEvidence>(std::move(one));
   }
   auto state = state_.database().prepare("SELECT judged_by FROM drift_tree_state WHERE tree = ?");
   const auto found = state.bind(tree).step();
@@ -155,10 +180,26 @@ Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
   return recalled;
 }
 
+Result<std::map<std::string, scanner::PathEvidence>> HistoryStore::evidence(const std::string& tree) {
+  std::map<std::string, scanner::PathEvidence> known;
+  const auto version = read_pragma(state_.database(), "user_version");
+  if (!version) return version.error();
+  if (*version < kSchemaWithEvidence) return known;
+  auto rows = state_.database().prepare(
+      "SELECT path, evidence FROM drift WHERE tree = ? AND ended_at IS NULL AND evidence IS NOT NULL");
+  rows.bind(tree);
+  for (auto row = rows.step();; row = rows.step()) {
+    if (!row) return row.error();
+    if (!*row) return known;
+    if (auto evidence = read_stored_evidence(rows.text(1))) known.emplace(rows.text(0), std::move(*evidence));
+  }
+}
+
 Result<HistoryStore::Latest> HistoryStore::latest(const std::string& tree, std::size_t most) {
   Latest latest;
   auto rows = state_.database().prepare(
-      "SELECT path, kind, changes, opened_at, notified_at, ended_at, ending FROM drift WHERE tree = ? "
+      "SELECT path, kind, changes, opened_at, notified_at, ended_at, ending, evidence FROM drift WHERE "
+      "tree = ? "
       "ORDER BY id DESC LIMIT ?");
   rows.bind(tree).bind(static_cast<std::int64_t>(most));
   for (auto row = rows.step();; row = rows.step()) {
@@ -172,6 +213,7 @@ Result<HistoryStore::Latest> HistoryStore::latest(const std::string& tree, std::
     record.notified_at = optional_number(rows, 4);
     record.ended_at = optional_number(rows, 5);
     if (record.ended_at) record.ending = rows.text(6) == "deployed" ? Ending::deployed : Ending::resolved;
+    record.evidence = read_stored_evidence(rows.text(7));
   }
   auto state = state_.database().prepare("SELECT open FROM drift_tree_state WHERE tree = ?");
   const auto found = state.bind(tree).step();

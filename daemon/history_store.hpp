@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "manifests/error.hpp"
 #include "manifests/minisign.hpp"
 #include "scanner/drift_set.hpp"
+#include "scanner/evidence.hpp"
 #include "scanner/finding.hpp"
 
 namespace driftd::daemon {
@@ -26,6 +28,7 @@ struct DriftRecord {
   std::optional<std::int64_t> notified_at;
   std::optional<std::int64_t> ended_at;
   std::optional<Ending> ending;  ///< present where ended_at is
+  std::optional<scanner::PathEvidence> evidence;
 };
 
 /// What happened to a tree's drift at one moment.
@@ -35,12 +38,15 @@ struct HistoryBatch {
     scanner::DriftKind kind;
     scanner::Changes changes;
     std::int64_t at;
+    std::shared_ptr<const scanner::PathEvidence> evidence{};  ///< null: unknown
   };
   std::int64_t at = 0;  ///< of what ended, and what somebody was told of
   std::vector<std::pair<std::string, Ending>> ended;
   /// All paths that are open, where something may have gone unrecorded: every other record is resolved.
   std::optional<std::set<std::string>> only_open;
   std::vector<Opened> opened;
+  /// Of what was open already, that for which this is another now.
+  std::vector<std::pair<std::string, std::shared_ptr<const scanner::PathEvidence>>> attributed;
   std::vector<std::string> notified;
   std::uint64_t open = 0;                                   ///< in all, after this
   std::optional<manifests::minisign::Prehash> judged_by{};  ///< see TreeState
@@ -65,12 +71,15 @@ class HistoryStore {
   /// its end.
   manifests::Result<void> write(const std::string& tree, const HistoryBatch& batch);
 
-  /// What was open when it was last written: path and kind of each finding, and no more of it.
+  /// What was open when it was last written: path and kind of each finding, and who made it.
   struct Recalled {
     std::map<std::string, scanner::OpenDrift> open;  ///< of what somebody was told, the notice says so
     std::optional<manifests::minisign::Prehash> judged_by;
   };
   manifests::Result<Recalled> recall(const std::string& tree);
+
+  /// Of what is open, as far as it is known. For commands too, that read a state which an older version wrote.
+  manifests::Result<std::map<std::string, scanner::PathEvidence>> evidence(const std::string& tree);
 
   struct Latest {
     std::vector<DriftRecord> records;  ///< the last opened first
@@ -86,6 +95,8 @@ class HistoryStore {
   manifests::Result<void> end(const std::string& tree, const std::string& path, Ending ending, std::int64_t at);
   manifests::Result<void> end_all(const std::string& tree, const HistoryBatch& batch, std::set<std::string>& listed);
   manifests::Result<void> open(const std::string& tree, const HistoryBatch& batch, std::set<std::string>& listed);
+  manifests::Result<void> attribute(const std::string& tree, const HistoryBatch& batch,
+                                    const std::set<std::string>& listed);
   manifests::Result<void> note(const std::string& tree, const HistoryBatch& batch, const std::set<std::string>& listed);
   manifests::Result<void> trim(const std::string& tree);
 

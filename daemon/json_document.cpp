@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "manifests/base64.hpp"
+#include "daemon/json_bytes.hpp"
 #include "manifests/utc_time.hpp"
 
 namespace driftd::daemon {
@@ -12,11 +12,6 @@ namespace {
 namespace json = boost::json;
 using scanner::Facts;
 using scanner::Finding;
-
-std::string base64(const std::string& raw) {
-  return manifests::to_base64({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()},
-                              manifests::Base64::standard);
-}
 
 template <class Value, class Convert>
 void put_if(json::object& object, const char* key, const std::optional<Value>& value, Convert convert) {
@@ -41,22 +36,13 @@ json::object facts_object(const Facts& facts, const Facts& other_side) {
   if (facts.owner) put_bytes(object, "owner", *facts.owner);
   if (facts.group) put_bytes(object, "group", *facts.group);
   if (facts.target) put_bytes(object, "target", *facts.target);
-  put_if(object, "capability_base64", facts.capability, base64);
+  put_if(object, "capability_base64", facts.capability, base64_of);
   put_if(object, "acl", facts.acl, hex);
   put_if(object, "release", facts.release, same);
   return object;
 }
 
 }  // namespace
-
-void put_bytes(json::object& object, const std::string& key, const std::string& raw) {
-  if (manifests::is_utf8(raw)) {
-    object[key] = raw;
-  } else {
-    object[key] = manifests::escape(raw);
-    object[key + "_base64"] = base64(raw);
-  }
-}
 
 json::object finding_object(const Finding& finding) {
   json::object object;

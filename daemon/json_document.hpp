@@ -15,9 +15,6 @@
 /// What the JSON documents share, so that a path or a finding reads the same in each.
 namespace driftd::daemon {
 
-/// Bytes that are UTF-8 stand exactly under `key`; others escaped there, and exactly under `key_base64`.
-void put_bytes(boost::json::object& object, const std::string& key, const std::string& raw);
-
 boost::json::object finding_object(const scanner::Finding& finding);
 boost::json::object unverified_object(const scanner::Unverified& unverified);
 /// Of none: null. `now`, in seconds since 1970, is for its expiry.

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "daemon/evidence_forms.hpp"
+#include "daemon/json_bytes.hpp"
 #include "daemon/json_document.hpp"
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
@@ -46,7 +48,12 @@ void print_tree(JsonDocument& document, const TreeReport& tree, std::int64_t now
   document.put("{");
   document.members(head_of(tree, now));
   document.put(",");
-  document.array("drift", scan.findings, finding_object);
+  document.array("drift", scan.findings, [&](const scanner::Finding& finding) {
+    json::object object = finding_object(finding);
+    const auto known = tree.evidence.find(finding.path);
+    if (known != tree.evidence.end()) object["evidence"] = evidence_object(known->second);
+    return object;
+  });
   document.put(",");
   document.array("unverified", scan.unverified, unverified_object);
   document.put(",");

@@ -38,20 +38,33 @@ Result<scanner::ScanResult> or_failure(Work work) {
   }
 }
 
+/// What the scan found, with who made it.
+template <class Scan>
+Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan scan) {
+  if (evidence == nullptr) return scan();
+  const auto began = evidence->begin_look();
+  auto result = scan();
+  if (result) result->evidence = evidence->end_look(*result, began);
+  return result;
+}
+
 }  // namespace
 
 Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
-                 const WorkContext& context) {
+                 scanner::TreeEvidence* evidence, const WorkContext& context) {
   const auto began = std::chrono::steady_clock::now();
   options.progress = context.progress;
-  return {or_failure([&] { return scanner::scan(plan, scope, options, context.stop); }), began};
+  auto result = or_failure(
+      [&] { return with_evidence(evidence, [&] { return scanner::scan(plan, scope, options, context.stop); }); });
+  return {std::move(result), began};
 }
 
 Scanned run(const ScanJob& job, const WorkContext& context) {
   const auto start = std::chrono::steady_clock::now();
   job.began->store(start);
   Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, start, {}};
-  scanned.result = or_failure([&] { return scan(job, scanned, context); });
+  scanned.result =
+      or_failure([&] { return with_evidence(job.evidence.get(), [&] { return scan(job, scanned, context); }); });
   scanned.duration = std::chrono::steady_clock::now() - start;
   return scanned;
 }

@@ -10,6 +10,7 @@
 #include "daemon/tree_state.hpp"
 #include "daemon/work_thread.hpp"
 #include "manifests/error.hpp"
+#include "scanner/evidence_watcher.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/stat_cache.hpp"
 
@@ -31,6 +32,9 @@ struct ScanJob {
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
+
+  /// Null: nobody watches who makes changes.
+  std::shared_ptr<scanner::TreeEvidence> evidence;
 };
 
 struct Scanned {
@@ -52,8 +56,8 @@ struct Rescanned {
 /// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
 Scanned run(const ScanJob& job, const WorkContext& context);
 
-/// As scanner::scan(), and never throws.
+/// As scanner::scan(), and never throws. `evidence` may be null.
 Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
-                 const WorkContext& context);
+                 scanner::TreeEvidence* evidence, const WorkContext& context);
 
 }  // namespace driftd::daemon

@@ -19,6 +19,7 @@
 #include "daemon/config.hpp"
 #include "daemon/control_desk.hpp"
 #include "daemon/control_socket.hpp"
+#include "daemon/evidence_source.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/http_server.hpp"
 #include "daemon/log.hpp"
@@ -55,6 +56,7 @@ class Service {
         host_(std::move(host)),
         workers_(io_),
         store_(StateStore::open(config.state_directory)),
+        evidence_(make_evidence_source(config.watch)),
         hub_(config.watch,
              [this](scanner::WatchBatch batch) {
                // On the watcher's thread: nothing but handing on.
@@ -67,6 +69,7 @@ class Service {
                  hub_,
                  store_,
                  history_,
+                 evidence_.get(),
                  std::make_shared<const Config>(std::move(config)),
                  std::make_shared<const TreePlaces>(),
                  {},
@@ -327,8 +330,9 @@ class Service {
   const std::string host_;
   asio::io_context io_{1};
   Workers workers_;
-  StateStore store_;              ///< touched in Workers::record only, once the io_context runs
-  HistoryStore history_{store_};  ///< likewise
+  StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
+  HistoryStore history_{store_};                        ///< likewise
+  std::unique_ptr<scanner::EvidenceWatcher> evidence_;  ///< may be null
   WatchHub hub_;
   MonitorContext context_;
   Monitors monitors_;

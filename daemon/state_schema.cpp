@@ -39,7 +39,13 @@ constexpr const char* kFrom1To2 = R"(
   CREATE TABLE drift_tree_state(tree TEXT PRIMARY KEY, open INTEGER NOT NULL, judged_by BLOB) WITHOUT ROWID;
 )";
 
-constexpr std::int64_t kLatest = 2;
+/// Who made it, as of stored_evidence(); NULL: unknown.
+constexpr const char* kFrom2To3 = R"(
+  PRAGMA user_version = 3;
+  ALTER TABLE drift ADD COLUMN evidence BLOB;
+)";
+
+constexpr std::int64_t kLatest = kSchemaWithEvidence;
 
 }  // namespace
 
@@ -53,7 +59,7 @@ Result<std::int64_t> read_pragma(Database& database, const std::string& name) {
 Result<void> create_schema(Database& database) {
   auto transaction = sqlite::Transaction::begin(database);
   if (!transaction) return transaction.error();
-  for (const char* step : {kVersion1, kFrom1To2}) {
+  for (const char* step : {kVersion1, kFrom1To2, kFrom2To3}) {
     if (auto made = database.execute(step); !made) return made;
   }
   return transaction->commit();
@@ -90,6 +96,9 @@ Result<void> upgrade_schema(Database& database) {
   if (!version) return version.error();
   if (*version == 1) {
     if (auto made = database.execute(kFrom1To2); !made) return made;
+  }
+  if (*version <= 2) {
+    if (auto made = database.execute(kFrom2To3); !made) return made;
   }
   return transaction->commit();
 }

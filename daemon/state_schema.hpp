@@ -9,6 +9,9 @@
 /// The tables of state.db, and their versions.
 namespace driftd::daemon {
 
+/// The first version that says who made drift.
+inline constexpr std::int64_t kSchemaWithEvidence = 3;
+
 /// Of an empty database: every table, in one transaction.
 manifests::Result<void> create_schema(sqlite::Database& database);
 

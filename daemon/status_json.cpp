@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "daemon/json_bytes.hpp"
 #include "daemon/json_document.hpp"
 #include "daemon/status_report.hpp"
 #include "manifests/utc_time.hpp"

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/evidence_forms.hpp"
 #include "daemon/report.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/utc_time.hpp"
@@ -51,12 +52,14 @@ void log_standing(const std::string& name, const Standing& before, const Standin
 }
 
 void log_drift(const std::string& name, spdlog::level::level_enum level, const char* what,
-               const std::vector<const scanner::OpenDrift*>& all) {
+               const std::vector<const scanner::OpenDrift*>& all, Authors authors) {
   for (std::size_t i = 0; i < std::min(all.size(), kMostLogged); ++i) {
     const scanner::Finding& finding = all[i]->finding;
     const std::string how = describe(finding);
-    spdlog::log(level, "{}: drift {}: {} {}{}{}", name, what, to_string(finding.kind), escape(finding.path),
-                how.empty() ? "" : " ", how);
+    const auto& evidence = all[i]->evidence;
+    const bool is_named = authors == Authors::named && evidence;
+    spdlog::log(level, "{}: drift {}: {} {}{}{}{}", name, what, to_string(finding.kind), escape(finding.path),
+                how.empty() ? "" : " ", how, is_named ? "; by " + evidence_line(*evidence) : "");
   }
   if (all.size() > kMostLogged) {
     spdlog::log(level, "{}: drift {}: and {} more paths", name, what, all.size() - kMostLogged);

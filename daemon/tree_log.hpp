@@ -14,8 +14,11 @@ namespace driftd::daemon {
 
 void log_standing(const std::string& name, const Standing& before, const Standing& standing, TreeState::News news);
 
+/// Whether it is said who made the drift. Who ended it is never known.
+enum class Authors { named, unnamed };
+
 /// What became of these paths' drift, at most 20 of them: `opened`, `resolved`, ...
 void log_drift(const std::string& name, spdlog::level::level_enum level, const char* what,
-               const std::vector<const scanner::OpenDrift*>& all);
+               const std::vector<const scanner::OpenDrift*>& all, Authors authors);
 
 }  // namespace driftd::daemon

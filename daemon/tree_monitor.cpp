@@ -41,6 +41,7 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       state_(std::move(config)),
       known_(std::move(known)),
       threads_(context.workers.open_tree()),
+      evidence_(context.evidence != nullptr ? context.evidence->open_tree(state_.config().name) : nullptr),
       scan_timer_(context.io),
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
@@ -257,7 +258,8 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .throttle = throttle_,
               .plan = depth == Depth::quick ? plan_ : nullptr,
               .cache = cache_,
-              .began = scan_began_};
+              .began = scan_began_,
+              .evidence = evidence_};
   // Watching comes first: what changes during the scan is then told.
   coverage_->cover([weak = weak_from_this(), job = std::move(job)] {
     const auto self = weak.lock();
@@ -293,6 +295,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
   if (is_full) last_judged_ = number;
   if (scanned.result) {
     plan_ = scanned.plan;
+    if (is_full && evidence_ && !context_.places->at(name).is_remote)
+      evidence_->watch(state_.config().root, plan_->manifest);
     cache_ = scanned.cache;
     is_full ? coverage_->know_all_links(plan_->manifest, std::move(scanned.result->linked))
             : coverage_->know_links(plan_->manifest, std::move(scanned.result->linked));
@@ -401,7 +405,9 @@ void TreeMonitor::start_rescan() {
   options.cache = cache_;
   context_.workers.look(
       *threads_,
-      [plan = plan_, scope, options](const WorkContext& context) { return rescan(*plan, scope, options, context); },
+      [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {
+        return rescan(*plan, scope, options, evidence.get(), context);
+      },
       [weak = weak_from_this(), generation = generation_, since](Rescanned rescanned) {
         if (const auto self = weak.lock(); self && !self->stopped_)
           self->on_rescan(std::move(rescanned), generation, since);

@@ -21,6 +21,7 @@
 #include "daemon/tree_state.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
+#include "scanner/evidence_watcher.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/watcher.hpp"
@@ -34,6 +35,7 @@ struct MonitorContext {
   WatchHub& hub;
   StateStore& store;                                      ///< touched in Workers::record only
   HistoryStore& history;                                  ///< likewise
+  scanner::EvidenceWatcher* evidence;                     ///< null: it is not known who makes changes
   std::shared_ptr<const Config> config;                   ///< replaced by a reload
   std::shared_ptr<const TreePlaces> places;               ///< of all trees, replaced when one is elsewhere
   std::chrono::steady_clock::time_point places_known_by;  ///< whose place is not known then is where it is written
@@ -115,6 +117,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   bool stopped_ = false;
 
   std::shared_ptr<TreeThreads> threads_;
+  std::shared_ptr<scanner::TreeEvidence> evidence_;  ///< null: it is not known who makes changes
   std::shared_ptr<ManifestPoller> poller_;
 
   boost::asio::steady_timer scan_timer_;

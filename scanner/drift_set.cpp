@@ -51,18 +51,34 @@ void replace(std::map<std::string, Item>& known, const Scope& scope, const Scope
   }
 }
 
+/// What a scan knows of who touched drift that was there before it. True where that is news.
+bool attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered) {
+  if (evidence == nullptr) {
+    // Somebody changed it once more, and nobody saw who.
+    const bool is_gone = is_altered && open.evidence;
+    if (is_gone) open.evidence.reset();
+    return is_gone;
+  }
+  const bool is_known = open.evidence && open.evidence->last == evidence->last && open.evidence->at == evidence->at;
+  if (is_known) return false;
+  const PathEvidence before = open.evidence ? *open.evidence : PathEvidence{};
+  open.evidence = std::make_shared<const PathEvidence>(merged(before, *evidence));
+  return true;
+}
+
 }  // namespace
 
 DriftChanges DriftSet::apply(ScanResult result, const Scope& newer, std::int64_t now, Pending pending) {
   DriftChanges changes;
   end_unless_found(result, newer, pending, changes);
-  for (Finding& finding : result.findings) {
-    if (!newer.covers(finding.path)) take(std::move(finding), now, changes);
-  }
+  const auto take_one = [&](Finding finding) {
+    if (newer.covers(finding.path)) return;
+    const auto known = result.evidence.find(finding.path);
+    take(std::move(finding), known != result.evidence.end() ? &known->second : nullptr, now, changes);
+  };
+  for (Finding& finding : result.findings) take_one(std::move(finding));
   if (pending == Pending::drift) {
-    for (const Finding& finding : result.pending) {
-      if (!newer.covers(finding.path)) take(finding, now, changes);
-    }
+    for (const Finding& finding : result.pending) take_one(finding);
   }
   replace(unverified_, result.scope, newer, std::move(result.unverified));
   replace(pending_, result.scope, newer, std::move(result.pending));
@@ -88,17 +104,24 @@ void DriftSet::end_unless_found(const ScanResult& result, const Scope& newer, Pe
   end_in(recalled_);
 }
 
-void DriftSet::take(Finding finding, std::int64_t now, DriftChanges& changes) {
-  const auto recalled = recalled_.extract(finding.path);
+void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t now, DriftChanges& changes) {
+  auto recalled = recalled_.extract(finding.path);
   const auto [at, fresh] = open_.try_emplace(finding.path);
   OpenDrift& open = at->second;
-  if (fresh) {
-    open.first_seen = recalled ? recalled.mapped().first_seen : now;
-    if (recalled) open.notice = recalled.mapped().notice;
-    (recalled ? changes.recalled : changes.opened).push_back(&open);
-  } else {
-    open.altered = open.altered || open.finding.actual != finding.actual;
+  const bool is_altered = !fresh && open.finding.actual != finding.actual;
+  if (recalled && fresh) {
+    open.first_seen = recalled.mapped().first_seen;
+    open.notice = recalled.mapped().notice;
+    open.evidence = std::move(recalled.mapped().evidence);
+    changes.recalled.push_back(&open);
+  } else if (fresh) {
+    open.first_seen = now;
+    if (evidence != nullptr) open.evidence = std::make_shared<const PathEvidence>(*evidence);
+    changes.opened.push_back(&open);
   }
+  const bool is_new = fresh && !recalled;
+  if (!is_new && attribute(open, evidence, is_altered)) changes.attributed.push_back(&open);
+  open.altered = open.altered || is_altered;
   open.finding = std::move(finding);
 }
 

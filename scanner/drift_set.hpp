@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "scanner/evidence.hpp"
 #include "scanner/finding.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/scope.hpp"
@@ -25,13 +27,15 @@ struct OpenDrift {
   std::int64_t first_seen = 0;  ///< seconds since 1970; survives a change of what is wrong with the path
   bool outdated = false;        ///< compared with another manifest than the one in force, and not looked at since
   bool altered = false;         ///< what stands there has changed since it was first seen
-  mutable Notice notice{};      ///< for who tells people of it; says nothing of the drift
+  std::shared_ptr<const PathEvidence> evidence{};  ///< of who made it what it is; null: unknown
+  mutable Notice notice{};                         ///< for who tells people of it; says nothing of the drift
 };
 
 /// What one scan changed. The pointers lead into the set, and are good until that changes again.
 struct DriftChanges {
   std::vector<const OpenDrift*> opened;       ///< at paths that had no drift before
   std::vector<const OpenDrift*> recalled;     ///< what had been recalled and is still there
+  std::vector<const OpenDrift*> attributed;   ///< what was open already, and for which the evidence is another now
   std::map<std::string, OpenDrift> resolved;  ///< what is gone, recalled or not, as it was last seen
 };
 
@@ -70,7 +74,7 @@ class DriftSet {
 
  private:
   void end_unless_found(const ScanResult& result, const Scope& newer, Pending pending, DriftChanges& changes);
-  void take(Finding finding, std::int64_t now, DriftChanges& changes);
+  void take(Finding finding, const PathEvidence* evidence, std::int64_t now, DriftChanges& changes);
 
   std::map<std::string, OpenDrift> open_;
   std::map<std::string, OpenDrift> recalled_;

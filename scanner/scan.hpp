@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -9,6 +10,7 @@
 #include "manifests/error.hpp"
 #include "manifests/trust.hpp"
 #include "scanner/accounts.hpp"
+#include "scanner/evidence.hpp"
 #include "scanner/exemptions.hpp"
 #include "scanner/finding.hpp"
 #include "scanner/hard_links.hpp"
@@ -56,6 +58,7 @@ struct ScanResult {
   std::uint64_t unchecked = 0;               ///< paths seen that a mutable rule leaves unchecked
   std::uint64_t hashed_files = 0;
   std::uint64_t hashed_bytes = 0;
+  std::map<std::string, PathEvidence> evidence{};  ///< by path; no scan knows it, it is added where changes are watched
 };
 
 /// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it

@@ -106,6 +106,34 @@ FACTS = record(
     },
 )
 RAW_PATH = {"path_base64": text(BASE64)}
+# Who made it, as far as the daemon has seen it. Nobody knows more than `several` where there is no `pid`.
+EVIDENCE = record(
+    {"several": truth},
+    {
+        "seen_at": TIMESTAMP,
+        "pid": count,
+        "name": text(r"(?s).*"),
+        "name_base64": text(BASE64),
+        "executable": text(),
+        "executable_base64": text(BASE64),
+        "arguments": array(text(r"(?s).*")),
+        "arguments_base64": array(text(r"[A-Za-z0-9+/]*={0,2}")),
+        "arguments_cut": truth,
+        "uid": count,
+        "user": text(),
+        "login_uid": count,
+        "login_user": text(),
+        "session": count,
+        "terminal": text(),
+        "client": text(),
+        "unit": text(),
+        "container": text(),
+        "parents": array(
+            record({"pid": count, "name": text(r"(?s).*")}, {"name_base64": text(BASE64)}),
+        ),
+        "parents_cut": truth,
+    },
+)
 FINDING_FIELDS: dict[str, Shape] = {
     "path": text(),
     "kind": choice(KINDS),
@@ -113,7 +141,11 @@ FINDING_FIELDS: dict[str, Shape] = {
     "expected": nullable(FACTS),
     "actual": nullable(FACTS),
 }
-OPTIONAL_FINDING_FIELDS: dict[str, Shape] = RAW_PATH | {"below": count, "changed_at": TIMESTAMP}
+OPTIONAL_FINDING_FIELDS: dict[str, Shape] = RAW_PATH | {
+    "below": count,
+    "changed_at": TIMESTAMP,
+    "evidence": EVIDENCE,
+}
 FINDING = record(FINDING_FIELDS, OPTIONAL_FINDING_FIELDS)
 UNVERIFIED = record(
     {"path": text(), "reason": choice(UNVERIFIED_REASONS)}, RAW_PATH | {"below": count}

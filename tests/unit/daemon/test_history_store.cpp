@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -232,4 +233,54 @@ TEST_CASE("state that is lost has a history as long as it lasts") {
   HistoryStore history(state);
   must(history.write("app", opened({"a"})));
   CHECK(open_paths(history) == Paths{"a"});
+}
+
+TEST_CASE("who made drift is kept with it, as it was last known") {
+  TempTree home;
+  const auto by = [](int pid) {
+    driftd::scanner::Evidence who;
+    who.pid = pid;
+    who.name = "vi\xff\n";
+    return std::make_shared<const driftd::scanner::PathEvidence>(driftd::scanner::PathEvidence{
+        std::make_shared<const driftd::scanner::Evidence>(std::move(who)), kNow, pid > 1});
+  };
+  {
+    StateStore state = StateStore::open(home.at("state"));
+    HistoryStore history(state);
+    auto first = opened({"a", "b", "c"});
+    first.opened[0].evidence = by(1);
+    first.opened[1].evidence = by(1);
+    must(history.write("app", first));
+    HistoryBatch later;
+    later.attributed = {{"b", by(2)}, {"a", nullptr}, {"not open", by(3)}};
+    must(history.write("app", later));
+  }
+  StateStore state = StateStore::open(home.at("state"));
+  HistoryStore history(state);
+  const auto recalled = must(history.recall("app")).open;
+  CHECK_FALSE(recalled.at("a").evidence);
+  CHECK_FALSE(recalled.at("c").evidence);
+  REQUIRE(recalled.at("b").evidence);
+  CHECK(recalled.at("b").evidence->last->pid == 2);
+  CHECK(recalled.at("b").evidence->last->name == "vi\xff\n");
+  CHECK(recalled.at("b").evidence->several);
+  CHECK(must(history.evidence("app")).size() == 1);
+  CHECK(must(history.evidence("other")).empty());
+  must(history.write("app", ended({"b"}, Ending::resolved, kNow + 1)));
+  CHECK(must(history.evidence("app")).empty());
+  REQUIRE(by_path(history).at("b").evidence);
+  CHECK(by_path(history).at("b").evidence->last->pid == 2);
+}
+
+TEST_CASE("evidence that is damaged is none") {
+  TempTree home;
+  StateStore state = StateStore::open(home.at("state"));
+  HistoryStore history(state);
+  must(history.write("app", opened({"a"})));
+  for (const char* bytes : {"'x'", "'[]'", "'{}'", "'{\"at\": -1}'", "'{\"at\": 253402300800}'", "5", "x'ff'"}) {
+    CAPTURE(bytes);
+    must(state.database().execute(("UPDATE drift SET evidence = " + std::string(bytes)).c_str()));
+    CHECK(must(history.evidence("app")).empty());
+    CHECK(must(history.recall("app")).open.size() == 1);
+  }
 }

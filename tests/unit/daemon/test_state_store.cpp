@@ -268,7 +268,7 @@ TEST_CASE("the first hosts' state goes on counting, and reading it changes nothi
     auto store = must(StateStore::open_for_repair(directory));
     check_all_is_there(store);
   }
-  CHECK(schema_version(database) == 2);
+  CHECK(schema_version(database) == 3);
   auto reader = must(StateStore::open_for_reading(directory));
   check_all_is_there(reader);
 }
@@ -292,8 +292,44 @@ TEST_CASE("state of version 1 that has no room to grow still protects, and grows
   must(other.execute("COMMIT"));
   REQUIRE(schema_version(database) == 1);
   must(history.write("app", {}));
-  CHECK(schema_version(database) == 2);
+  CHECK(schema_version(database) == 3);
   CHECK(must(history.recall("app")).open.empty());
+}
+
+TEST_CASE("the history of hosts from before evidence is kept, and has room for it") {
+  TempTree home;
+  const std::string directory = home.at("state");
+  const std::string database = directory + "/state.db";
+  { StateStore store = StateStore::open(directory); }
+  {
+    auto old = must(sqlite::Database::open(database, sqlite::Access::write));
+    must(old.execute(R"(
+      ALTER TABLE drift DROP COLUMN evidence;
+      PRAGMA user_version = 2;
+      INSERT INTO drift(tree, path, kind, changes, opened_at) VALUES ('app', x'61', 'modified', 'content', 5);
+    )"));
+  }
+  {
+    auto reader = must(StateStore::open_for_reading(directory));
+    HistoryStore history(reader);
+    CHECK(must(history.evidence("app")).empty());
+    CHECK(must(history.recall("app")).open.size() == 1);
+  }
+  REQUIRE(schema_version(database) == 2);
+  StateStore store = StateStore::open(directory);
+  REQUIRE(schema_version(database) == 3);
+  HistoryStore history(store);
+  driftd::daemon::HistoryBatch batch;
+  driftd::scanner::Evidence who;
+  who.name = "vim";
+  batch.attributed.emplace_back(
+      "a", std::make_shared<const driftd::scanner::PathEvidence>(
+               driftd::scanner::PathEvidence{std::make_shared<const driftd::scanner::Evidence>(who), 7, false}));
+  must(history.write("app", batch));
+  const auto recalled = must(history.recall("app"));
+  REQUIRE(recalled.open.at("a").evidence);
+  CHECK(recalled.open.at("a").evidence->last->name == "vim");
+  CHECK(recalled.open.at("a").first_seen == 5);
 }
 
 TEST_CASE("state that cannot be used is lost, loudly, and goes on in memory") {

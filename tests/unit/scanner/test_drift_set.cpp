@@ -295,3 +295,69 @@ TEST_CASE("drift whose content changes stays the same drift, and is marked as al
   drift.apply(with_size(2), {}, 13);
   CHECK(drift.open().at("f").altered);
 }
+
+namespace {
+
+PathEvidence by(int pid, std::int64_t at = 1) {
+  Evidence evidence;
+  evidence.pid = pid;
+  return {std::make_shared<const Evidence>(std::move(evidence)), at, false};
+}
+
+ScanResult seen(const std::string& path, const char* content, std::optional<PathEvidence> evidence = {}) {
+  ScanResult result = result_of(Scope::whole(), {path});
+  edit(result.findings.front().actual)->target = content;
+  if (evidence) result.evidence.emplace(path, *evidence);
+  return result;
+}
+
+int author(const DriftSet& set) {
+  const auto& evidence = set.open().begin()->second.evidence;
+  return evidence && evidence->last ? evidence->last->pid : 0;
+}
+
+}  // namespace
+
+TEST_CASE("drift keeps who made it, until somebody else changes it") {
+  DriftSet set;
+  (void)set.apply(seen("a", "1", by(7)), {}, 10);
+  CHECK(author(set) == 7);
+  CHECK_FALSE(set.open().at("a").evidence->several);
+  // Looked at again, as it was.
+  CHECK(set.apply(seen("a", "1"), {}, 11).attributed.empty());
+  CHECK(author(set) == 7);
+  CHECK(set.apply(seen("a", "1", by(7)), {}, 11).attributed.size() == 1);
+  CHECK_FALSE(set.open().at("a").evidence->several);
+  // Somebody else.
+  CHECK(paths_of(set.apply(seen("a", "2", by(8)), {}, 12).attributed) == Paths{"a"});
+  CHECK(author(set) == 8);
+  CHECK(set.open().at("a").evidence->several);
+  // Nobody knows who.
+  CHECK(paths_of(set.apply(seen("a", "3"), {}, 13).attributed) == Paths{"a"});
+  CHECK(author(set) == 0);
+  // It was drift before.
+  (void)set.apply(seen("a", "4", by(9)), {}, 14);
+  CHECK(author(set) == 9);
+  CHECK(set.open().at("a").evidence->several);
+}
+
+TEST_CASE("evidence ends with the drift") {
+  DriftSet set;
+  (void)set.apply(seen("a", "1", by(7)), {}, 10);
+  (void)set.apply(result_of(Scope::whole(), {}), {}, 11);
+  (void)set.apply(seen("a", "1"), {}, 12);
+  CHECK(author(set) == 0);
+}
+
+TEST_CASE("recalled drift has its evidence back when it is found again") {
+  DriftSet set;
+  OpenDrift before{finding("a"), 5};
+  before.evidence = std::make_shared<const PathEvidence>(by(7));
+  set.recall({{"a", before}});
+  const auto changes = set.apply(seen("a", "1"), {}, 10);
+  CHECK(author(set) == 7);
+  CHECK(changes.attributed.empty());
+  set.forget();
+  CHECK(set.apply(seen("a", "1", by(8, 2)), {}, 11).attributed.size() == 1);
+  CHECK(author(set) == 8);
+}

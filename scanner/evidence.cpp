@@ -1,0 +1,12 @@
+#include "scanner/evidence.hpp"
+
+namespace driftd::scanner {
+
+PathEvidence merged(const PathEvidence& earlier, PathEvidence later) {
+  const bool is_same = earlier.last && later.last && earlier.last->pid == later.last->pid &&
+                       earlier.last->started == later.last->started;
+  later.several = later.several || earlier.several || !is_same;
+  return later;
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace driftd::scanner {
+
+/// What is known of the process that made a change, as it was right after it: executable and arguments are those of
+/// then, which after an exec are its successor's. What is not known is empty or nothing. Texts are raw bytes that the
+/// process's owner can choose, and bounded.
+struct Evidence {
+  struct Process {
+    std::int32_t pid = 0;
+    std::string name;
+
+    friend bool operator==(const Process&, const Process&) = default;
+  };
+
+  std::int32_t pid = 0;       ///< as driftd sees it
+  std::uint64_t started = 0;  ///< clock ticks after boot
+  std::string name;           ///< the kernel's short one (comm)
+  std::string executable;
+  std::vector<std::string> arguments;  ///< each and all together cut, so that few secrets are in them
+  bool arguments_cut = false;
+
+  std::optional<std::uint32_t> uid;        ///< the effective one
+  std::string user;                        ///< its name, where the process has this host's accounts
+  std::optional<std::uint32_t> login_uid;  ///< who logged in, whatever user they became; nothing: nobody did
+  std::string login_user;
+  std::optional<std::uint32_t> session;  ///< of the kernel's audit; likewise
+  std::string terminal;                  ///< `pts/0`
+  std::string client;                    ///< the address at the other end of the SSH connection above the process
+  std::string unit;                      ///< systemd's, as it stands in the control group
+  std::string container;                 ///< its id or name
+
+  std::vector<Process>
+      parents;               ///< from the parent up to root's sshd or the first process of the host, which is left out
+  bool parents_cut = false;  ///< there are more
+
+  friend bool operator==(const Evidence&, const Evidence&) = default;
+};
+
+/// The last that touched a path before it was looked at.
+struct PathEvidence {
+  std::shared_ptr<const Evidence> last;  ///< null: unknown
+  std::int64_t at = 0;                   ///< when that was read, in seconds since 1970
+  bool several = false;                  ///< others have touched it, too
+};
+
+/// Together with what is known of `later`.
+PathEvidence merged(const PathEvidence& earlier, PathEvidence later);
+
+}  // namespace driftd::scanner

@@ -1,0 +1,72 @@
+#include "scanner/evidence_book.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace driftd::scanner {
+
+void EvidenceBook::note(const std::string& path, std::shared_ptr<const Evidence> last, std::int64_t wall_clock,
+                        Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  PathEvidence evidence{std::move(last), wall_clock, false};
+  const auto [at, fresh] = entries_.try_emplace(path);
+  if (!fresh) evidence = merged(at->second.evidence, std::move(evidence));
+  at->second = {std::move(evidence), now};
+  if (entries_.size() > kMostPaths) forget_oldest();
+}
+
+void EvidenceBook::note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock,
+                                Clock::time_point now) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = entries_.find(path);
+    const auto* last = at != entries_.end() ? at->second.evidence.last.get() : nullptr;
+    if (last != nullptr && last->pid == pid) return;
+  }
+  note(path, nullptr, wall_clock, now);
+}
+
+/// Half of them, so that it is seldom done.
+void EvidenceBook::forget_oldest() {
+  std::vector<Clock::time_point> times;
+  times.reserve(entries_.size());
+  for (const auto& [path, entry] : entries_) times.push_back(entry.at);
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  std::erase_if(entries_, [limit = *middle](const auto& one) { return one.second.at <= limit; });
+}
+
+void EvidenceBook::forget_below(const std::string& directory) {
+  const std::lock_guard lock(mutex_);
+  if (directory == ".") return entries_.clear();
+  const std::string prefix = directory + "/";
+  const auto begin = entries_.lower_bound(prefix);
+  auto end = begin;
+  while (end != entries_.end() && end->first.starts_with(prefix)) ++end;
+  entries_.erase(begin, end);
+}
+
+void EvidenceBook::forget() {
+  const std::lock_guard lock(mutex_);
+  entries_.clear();
+}
+
+std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result, Clock::time_point began) {
+  std::map<std::string, PathEvidence> taken;
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) return taken;
+  for (const auto* findings : {&result.findings, &result.pending}) {
+    for (const Finding& finding : *findings) {
+      if (const auto at = entries_.find(finding.path); at != entries_.end()) {
+        taken.emplace(finding.path, at->second.evidence);
+      }
+    }
+  }
+  std::erase_if(entries_, [&](const auto& one) {
+    return one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));
+  });
+  return taken;
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "scanner/evidence.hpp"
+#include "scanner/scan.hpp"
+
+namespace driftd::scanner {
+
+/// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
+/// entry was touched by nobody knows whom. Bounded. Thread-safe.
+class EvidenceBook {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kMostPaths = 20'000;
+
+  /// `path` as in Finding. `last` null: somebody unknown.
+  void note(const std::string& path, std::shared_ptr<const Evidence> last, std::int64_t wall_clock,
+            Clock::time_point now);
+
+  /// Somebody unknown, whose number is known, closed the path without having written by write(2). Where the last that
+  /// wrote has that number it is taken for the same process at its end; another that got the number at once, and wrote
+  /// to the same path through a mapping alone, would go by unseen.
+  void note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock, Clock::time_point now);
+
+  /// A directory has come or gone: what stands below it now is not what was touched there.
+  void forget_below(const std::string& directory);
+  /// Changes went by unseen.
+  void forget();
+
+  /// What a scan that began then is the first to see: of each path that it found different. What was touched before the
+  /// scan began is forgotten, for a scan that comes later would see what came later; what was touched since may be for
+  /// the next one too.
+  std::map<std::string, PathEvidence> take(const ScanResult& result, Clock::time_point began);
+
+ private:
+  struct Entry {
+    PathEvidence evidence;
+    Clock::time_point at{};
+  };
+  void forget_oldest();
+
+  std::mutex mutex_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace driftd::scanner

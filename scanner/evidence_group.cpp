@@ -1,0 +1,271 @@
+#include "scanner/evidence_group.hpp"
+
+#include <fcntl.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <string_view>
+#include <utility>
+
+#include "scanner/safe_open.hpp"
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::EntryIndex;
+using manifests::EntryType;
+using manifests::Result;
+using manifests::UniqueFd;
+
+/// On a directory, of itself and of what is in it.
+constexpr std::uint64_t kMask = FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_MOVED_FROM |
+                                FAN_MOVED_TO | FAN_ONDIR | FAN_EVENT_ON_CHILD;
+constexpr std::uint64_t kComesOrGoes = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO;
+/// Some 150 events, each of which comes with a descriptor.
+constexpr std::size_t kBufferSize = 16 * 1024;
+constexpr int kReadsAtOnce = 2;
+constexpr EntryIndex kEntriesAtOnce = 4096;
+constexpr EntryIndex kMarksAtOnce = 256;
+
+std::array<std::uint64_t, 2> identity_of(int directory) {
+  struct stat status {};
+  if (::fstat(directory, &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
+}
+
+/// struct fanotify_event_info_fid: header, fsid, then a file_handle, then the name with its NUL.
+WatchEvent read_name(std::string_view record) {
+  WatchEvent event;
+  std::size_t at = sizeof(fanotify_event_info_header);
+  std::memcpy(event.file_system.data(), record.data() + at, sizeof event.file_system);
+  at += sizeof event.file_system;
+  unsigned handle_bytes = 0;
+  std::memcpy(&handle_bytes, record.data() + at, sizeof handle_bytes);
+  std::memcpy(&event.handle_type, record.data() + at + sizeof handle_bytes, sizeof event.handle_type);
+  at += sizeof handle_bytes + sizeof event.handle_type;
+  event.handle = record.substr(at, handle_bytes);
+  event.name = std::string_view(record.data() + at + handle_bytes);
+  return event;
+}
+
+UniqueFd new_group() {
+  return UniqueFd(
+      ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD,
+                      O_RDONLY | O_LARGEFILE | O_CLOEXEC));
+}
+
+}  // namespace
+
+Result<void> EvidenceGroup::is_granted() {
+  if (!new_group()) return manifests::system_error("fanotify", errno);
+  return {};
+}
+
+Result<std::unique_ptr<EvidenceGroup>> EvidenceGroup::open(std::string root,
+                                                           std::shared_ptr<const manifests::VerifiedManifest> manifest,
+                                                           EvidenceBook& book) {
+  UniqueFd group = new_group();
+  if (!group) return manifests::system_error("fanotify", errno);
+  return std::unique_ptr<EvidenceGroup>(
+      new EvidenceGroup(std::move(group), std::move(root), std::move(manifest), book));  // NOLINT: private
+}
+
+EvidenceGroup::EvidenceGroup(UniqueFd group, std::string root,
+                             std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book)
+    : group_(std::move(group)),
+      root_(std::move(root)),
+      manifest_(std::move(manifest)),
+      book_(book),
+      buffer_(kBufferSize) {
+  const UniqueFd directory(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory) root_identity_ = identity_of(directory.get());
+  mark_all();
+}
+
+bool EvidenceGroup::is_of(const std::string& root, const manifests::VerifiedManifest& manifest) const {
+  return root == root_ && manifest.identity() == manifest_->identity() && static_cast<bool>(open_root());
+}
+
+/// Held open for as long as it is used and no longer, since an open directory cannot be unmounted.
+UniqueFd EvidenceGroup::open_root() const {
+  UniqueFd directory(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory && identity_of(directory.get()) != root_identity_) directory.reset();
+  return directory;
+}
+
+void EvidenceGroup::mark_all() {
+  next_ = 0;
+  end_ = manifest_->manifest().size();
+  unmarked_ = 0;
+}
+
+void EvidenceGroup::mark_more() {
+  const UniqueFd root = open_root();
+  if (!root) {
+    next_ = end_;
+    return;
+  }
+  const EntryIndex stop = std::min<EntryIndex>(end_, next_ + kEntriesAtOnce);
+  for (EntryIndex marked = 0; next_ < stop && marked < kMarksAtOnce && !failed_; ++next_) {
+    if (mark(root.get(), next_)) ++marked;
+  }
+  if (!is_marking() && unmarked_ > 0) {
+    trouble_ = "who makes changes in " + std::to_string(unmarked_) +
+               " directories will not be known: the kernel allows no more marks";
+  }
+}
+
+/// What is ignored may be a storm that tells nothing.
+bool EvidenceGroup::mark(int root, EntryIndex entry) {
+  const manifests::Manifest& manifest = manifest_->manifest();
+  if (manifest.type(entry) != EntryType::directory || manifest.ignore(entry)) return false;
+  // Parents come before children, so whatever is made meanwhile is told by its parent.
+  const UniqueFd directory = open_directory_beneath(root, manifest.path(entry));
+  if (!directory) return true;
+  if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_ONLYDIR, kMask, directory.get(), nullptr) == 0) return true;
+  if (errno == ENOSPC || errno == ENOMEM) {
+    ++unmarked_;
+  } else if (entry == manifests::kRootEntry) {
+    fail(std::strerror(errno));
+  }
+  return true;
+}
+
+void EvidenceGroup::mark_below(const std::string& directory) {
+  const manifests::Manifest& manifest = manifest_->manifest();
+  const auto entry = manifest.find(directory == "." ? "" : directory);
+  const UniqueFd root = entry ? open_root() : UniqueFd();
+  if (!root) return;
+  for (EntryIndex at = *entry; at < manifest.subtree_end(*entry); ++at) mark(root.get(), at);
+}
+
+bool EvidenceGroup::drain(ProcessReader& reader) {
+  for (int reads = 0; reads < kReadsAtOnce && !failed_; ++reads) {
+    const ssize_t length = ::read(group_.get(), buffer_.data(), buffer_.size());
+    if (length > 0) {
+      take(buffer_.data(), static_cast<std::size_t>(length), reader);
+    } else if (length < 0 && errno == ENOMEM) {
+      lose();
+    } else if (length < 0 && errno != EINTR && errno != EAGAIN) {
+      fail(std::strerror(errno));
+    } else if (length == 0 || errno == EAGAIN) {
+      // Nothing waits, so nothing can have been dropped since.
+      if (std::exchange(skipping_, false)) mark_all();
+      return true;
+    }
+  }
+  return failed_;
+}
+
+void EvidenceGroup::take(const char* data, std::size_t length, ProcessReader& reader) {
+  Batch batch;
+  // Events are padded to four bytes, their type wants eight: so each is copied.
+  fanotify_event_metadata metadata;  // NOLINT: copied into
+  for (; length >= sizeof metadata; data += metadata.event_len, length -= metadata.event_len) {
+    std::memcpy(&metadata, data, sizeof metadata);
+    if (metadata.event_len < sizeof metadata || metadata.event_len > length) return;
+    if (metadata.vers != FANOTIFY_METADATA_VERSION || (metadata.mask & FAN_Q_OVERFLOW) != 0) {
+      lose();
+      continue;
+    }
+    Event event;
+    const char* end = data + metadata.event_len;
+    for (const char* info = data + metadata.metadata_len; info < end;) {
+      fanotify_event_info_header header;  // NOLINT: copied into
+      std::memcpy(&header, info, sizeof header);
+      if (header.len == 0) break;
+      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) event.where = read_name({info, header.len});
+      if (header.info_type == FAN_EVENT_INFO_TYPE_PIDFD) {
+        std::memcpy(&event.pidfd, info + sizeof header, sizeof event.pidfd);
+      }
+      info += header.len;
+    }
+    note(metadata.mask, metadata.pid, std::move(event), reader, batch);
+  }
+}
+
+void EvidenceGroup::note(std::uint64_t mask, std::int32_t pid, Event event, ProcessReader& reader, Batch& batch) {
+  const UniqueFd pidfd(event.pidfd >= 0 ? event.pidfd : -1);
+  if (pid == ::getpid()) return;
+  // At once: processes do not wait.
+  const auto process = skipping_ ? nullptr : who(pid, pidfd.get(), reader, batch);
+  const auto path = path_of(event.where, batch);
+  if (!path) return;
+  if ((mask & FAN_ONDIR) != 0 && (mask & kComesOrGoes) != 0 && event.where.name != ".") {
+    book_.forget_below(*path);
+    if ((mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) mark_below(*path);
+  }
+  if (skipping_) return;
+  const auto now = EvidenceBook::Clock::now();
+  const bool only_closes = (mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
+  if (!process && only_closes) {
+    book_.note_closing(*path, pid, std::time(nullptr), now);
+  } else {
+    book_.note(*path, process, std::time(nullptr), now);
+  }
+}
+
+std::shared_ptr<const Evidence> EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Batch& batch) {
+  if (pidfd < 0) return nullptr;
+  // All of a batch's descriptors were made before the first process was read, which was there all the while: its number
+  // in a later event, which came with a descriptor, is no other's.
+  if (const auto known = batch.processes.find(pid); known != batch.processes.end()) return known->second;
+  auto evidence = reader.read(pidfd);
+  if (!evidence) return nullptr;
+  if (!latest_ || *latest_ != *evidence) latest_ = std::make_shared<const Evidence>(std::move(*evidence));
+  batch.processes.emplace(pid, latest_);
+  return latest_;
+}
+
+/// Nothing for what is outside the tree. Where it cannot be found out, all that was touched is in doubt.
+std::optional<std::string> EvidenceGroup::path_of(const WatchEvent& event, Batch& batch) {
+  if (!batch.paths) {
+    const auto root = TreeRoot::open(root_);
+    const auto file_system = root ? root->file_system() : root.error();
+    if (!file_system) {
+      book_.forget();
+      return std::nullopt;
+    }
+    batch.paths.emplace(root_, root->identity, *file_system);
+  }
+  const auto [at, fresh] = batch.directories.try_emplace(event.handle);
+  if (fresh) {
+    // Any name that is in no doubt: the directory is asked for.
+    WatchEvent inside = event;
+    inside.name = "-";
+    const auto scope = batch.paths->resolve({inside});
+    if (!scope || scope->is_whole()) book_.forget();
+    if (scope && !scope->paths().empty()) {
+      const std::string path = scope->paths().begin()->str();
+      at->second = path.size() > 2 ? path.substr(0, path.size() - 2) : "";
+    }
+  }
+  if (!at->second) return std::nullopt;
+  if (event.name == ".") return at->second->empty() ? "." : *at->second;
+  return at->second->empty() ? event.name : *at->second + "/" + event.name;
+}
+
+void EvidenceGroup::lose() {
+  skipping_ = true;
+  ++lost_;
+  book_.forget();
+}
+
+void EvidenceGroup::fail(const std::string& why) {
+  failed_ = true;
+  book_.forget();
+  trouble_ = "who makes changes will not be known: fanotify: " + why;
+}
+
+std::string EvidenceGroup::take_trouble() {
+  if (!trouble_.empty()) return std::exchange(trouble_, {});
+  if (std::exchange(lost_, 0) == 0) return {};
+  return "changes came too fast to learn who made all of them";
+}
+
+}  // namespace driftd::scanner

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manifests/error.hpp"
+#include "manifests/trust.hpp"
+#include "manifests/unique_fd.hpp"
+#include "scanner/dirty_paths.hpp"
+#include "scanner/evidence_book.hpp"
+#include "scanner/process_evidence.hpp"
+
+namespace driftd::scanner {
+
+/// One tree's fanotify group, with marks on the directories that its manifest lists. Used by one thread.
+class EvidenceGroup {
+ public:
+  /// Whether the kernel grants such groups at all.
+  static manifests::Result<void> is_granted();
+
+  /// Fails where the kernel grants no group. The book outlives this object.
+  static manifests::Result<std::unique_ptr<EvidenceGroup>> open(
+      std::string root, std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book);
+
+  [[nodiscard]] int descriptor() const { return group_.get(); }
+  /// The same directory by the same manifest.
+  [[nodiscard]] bool is_of(const std::string& root, const manifests::VerifiedManifest& manifest) const;
+
+  /// All directories are to be marked, again.
+  void mark_all();
+  [[nodiscard]] bool is_marking() const { return next_ < end_; }
+  /// Some of them.
+  void mark_more();
+
+  /// Takes what has happened into the book. False: there may be more.
+  bool drain(ProcessReader& reader);
+
+  /// Why something will not be known since this was asked last; empty: nothing new.
+  std::string take_trouble();
+  /// The kernel tells nothing here, or nothing more.
+  [[nodiscard]] bool has_failed() const { return failed_; }
+
+ private:
+  struct Event {
+    WatchEvent where;
+    int pidfd = -1;
+  };
+  /// What one read() gave has happened before it, so a process that is read once then is known for all of it.
+  struct Batch {
+    std::optional<DirtyPaths> paths;
+    std::map<std::string, std::optional<std::string>> directories;  ///< by handle; nothing: outside the tree
+    std::map<std::int32_t, std::shared_ptr<const Evidence>> processes;
+  };
+
+  EvidenceGroup(manifests::UniqueFd group, std::string root,
+                std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book);
+
+  [[nodiscard]] manifests::UniqueFd open_root() const;
+  bool mark(int root, manifests::EntryIndex entry);
+  void mark_below(const std::string& directory);
+  void take(const char* data, std::size_t length, ProcessReader& reader);
+  void note(std::uint64_t mask, std::int32_t pid, Event event, ProcessReader& reader, Batch& batch);
+  std::optional<std::string> path_of(const WatchEvent& event, Batch& batch);
+  std::shared_ptr<const Evidence> who(std::int32_t pid, int pidfd, ProcessReader& reader, Batch& batch);
+  void lose();
+  void fail(const std::string& why);
+
+  manifests::UniqueFd group_;
+  std::string root_;
+  std::array<std::uint64_t, 2> root_identity_{};  ///< device and inode
+  std::shared_ptr<const manifests::VerifiedManifest> manifest_;
+  EvidenceBook& book_;
+  manifests::EntryIndex next_ = 0;
+  manifests::EntryIndex end_ = 0;
+  std::uint64_t unmarked_ = 0;  ///< directories beyond what the kernel allows
+  bool skipping_ = false;       ///< events were dropped, and those that follow may be from before that
+  std::uint64_t lost_ = 0;      ///< times that this happened since it was told
+  bool failed_ = false;
+  std::string trouble_;
+  std::shared_ptr<const Evidence> latest_;  ///< many changes in a row are one process's
+  std::vector<char> buffer_;
+};
+
+}  // namespace driftd::scanner

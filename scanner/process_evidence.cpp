@@ -1,0 +1,282 @@
+#include "scanner/process_evidence.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <set>
+#include <string_view>
+
+#include "manifests/file_io.hpp"
+#include "scanner/process_texts.hpp"
+
+namespace driftd::scanner {
+namespace {
+
+using manifests::UniqueFd;
+
+constexpr std::size_t kMostParents = 16;
+constexpr std::size_t kSmallFile = 8 * 1024;
+/// Some ten thousand connections. On a host with more the address stays unknown.
+constexpr std::size_t kMostOfTcp = 4 * 1024 * 1024;
+constexpr std::size_t kMostAccounts = 16 * 1024 * 1024;
+constexpr std::size_t kMostDescriptors = 256;
+constexpr std::size_t kMostClients = 64;
+/// An exec while it is read makes the evidence one of two programs, and it is read again.
+constexpr int kAttempts = 3;
+constexpr auto kAncestryHolds = std::chrono::seconds(1);
+
+/// The beginning of a file; nothing where it cannot be read.
+std::optional<std::string> read_at(int directory, const char* name, std::size_t limit) {
+  const UniqueFd file(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+  if (!file) return std::nullopt;
+  std::string text;
+  while (text.size() < limit) {
+    const std::size_t had = text.size();
+    text.resize(std::min(limit, had + kSmallFile));
+    const ssize_t length = ::read(file.get(), text.data() + had, text.size() - had);
+    if (length < 0 && errno == EINTR) {
+      text.resize(had);
+      continue;
+    }
+    text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+    if (length < 0) return std::nullopt;
+    if (length == 0) break;
+  }
+  return text;
+}
+
+std::string link_at(int directory, const char* name) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
+  return {target.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+std::string name_at(int directory) {
+  std::string name = read_at(directory, "comm", kSmallFile).value_or("");
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
+}
+
+std::optional<ProcessStat> stat_at(int directory) {
+  const auto text = read_at(directory, "stat", kSmallFile);
+  return text ? parse_process_stat(*text) : std::nullopt;
+}
+
+/// The inodes of the sockets that a process holds; nothing where it holds too much to look at.
+std::optional<std::set<std::uint64_t>> sockets_of(int directory) {
+  const int descriptors = ::openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptors < 0) return std::nullopt;
+  DIR* listing = ::fdopendir(descriptors);
+  std::set<std::uint64_t> sockets;
+  std::size_t count = 0;
+  while (const dirent* entry = ::readdir(listing)) {
+    if (++count > kMostDescriptors) break;
+    const std::string target = link_at(descriptors, entry->d_name);
+    constexpr std::string_view kSocket = "socket:[";
+    std::uint64_t inode = 0;
+    if (target.starts_with(kSocket) &&
+        std::from_chars(target.data() + kSocket.size(), target.data() + target.size(), inode).ec == std::errc()) {
+      sockets.insert(inode);
+    }
+  }
+  ::closedir(listing);
+  if (count > kMostDescriptors) return std::nullopt;
+  return sockets;
+}
+
+}  // namespace
+
+bool is_there(int pidfd) {
+  // EPERM is an answer about a process that is there. A zombie's is 0.
+  return ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) == 0 || errno == EPERM;
+}
+
+manifests::Result<ProcessReader> ProcessReader::open(const std::string& proc, const std::string& passwd) {
+  UniqueFd directory(::open(proc.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return manifests::system_error(proc, errno);
+  return ProcessReader(std::move(directory), passwd);
+}
+
+/// By this /proc, which may be that of another pid namespace than the process's number in an event is of.
+std::optional<std::int32_t> ProcessReader::number_of(int pidfd) const {
+  const auto info = read_at(proc_.get(), ("thread-self/fdinfo/" + std::to_string(pidfd)).c_str(), kSmallFile);
+  constexpr std::string_view kKey = "\nPid:\t";
+  const std::size_t at = info ? info->find(kKey) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  std::int32_t pid = 0;
+  const char* begin = info->data() + at + kKey.size();
+  const auto [stop, error] = std::from_chars(begin, info->data() + info->size(), pid);
+  return error == std::errc() && pid > 0 ? std::optional(pid) : std::nullopt;
+}
+
+std::optional<ProcessReader::Open> ProcessReader::open_process(std::int32_t pid) const {
+  UniqueFd directory(::openat(proc_.get(), std::to_string(pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return std::nullopt;
+  return Open{pid, std::move(directory)};
+}
+
+std::optional<ProcessReader::Open> ProcessReader::open_parent(const Open& child) const {
+  const auto before = stat_at(child.directory.get());
+  if (!before || before->parent <= 0) return std::nullopt;
+  auto parent = open_process(before->parent);
+  const auto after = parent ? stat_at(child.directory.get()) : std::nullopt;
+  return after && after->parent == before->parent ? std::move(parent) : std::nullopt;
+}
+
+std::optional<Evidence> ProcessReader::read(int pidfd) {
+  const auto pid = number_of(pidfd);
+  auto process = pid ? open_process(*pid) : std::nullopt;
+  if (!process) return std::nullopt;
+  Evidence evidence;
+  evidence.pid = *pid;
+  bool is_one_program = false;
+  for (int attempt = 0; attempt < kAttempts && !is_one_program; ++attempt) {
+    evidence.executable = link_at(process->directory.get(), "exe");
+    if (!read_own(*process, evidence)) return std::nullopt;
+    const std::string still = link_at(process->directory.get(), "exe");
+    const bool has_ended = still.empty();
+    is_one_program = has_ended || still == evidence.executable;
+    // For a moment after an exec there are none yet; some programs wipe them.
+    const bool may_get_arguments = evidence.arguments.empty() && !has_ended && attempt + 1 < kAttempts;
+    if (may_get_arguments) is_one_program = false;
+  }
+  if (!is_one_program) return std::nullopt;
+  auto parent = open_parent(*process);
+  if (!is_there(pidfd)) return std::nullopt;
+  read_ancestry(*process, std::move(parent), pidfd, evidence);
+  return evidence;
+}
+
+bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
+  const int directory = process.directory.get();
+  Arguments arguments = parse_command_line(read_at(directory, "cmdline", kSmallFile).value_or(""));
+  evidence.arguments = std::move(arguments.words);
+  evidence.arguments_cut = arguments.is_cut;
+  evidence.name = name_at(directory);
+  const auto stat = stat_at(directory);
+  const auto status_text = read_at(directory, "status", kSmallFile);
+  const auto status = status_text ? parse_process_status(*status_text) : std::nullopt;
+  if (!stat || !status) return false;
+  evidence.started = stat->started;
+  evidence.uid = status->effective_uid;
+  evidence.login_uid = parse_set_number(read_at(directory, "loginuid", kSmallFile).value_or(""));
+  evidence.session = parse_set_number(read_at(directory, "sessionid", kSmallFile).value_or(""));
+  ControlGroup group = parse_control_group(read_at(directory, "cgroup", kSmallFile).value_or(""));
+  evidence.unit = std::move(group.unit);
+  evidence.container = std::move(group.container);
+  // A container has accounts and terminals of its own.
+  const bool is_of_this_host = !status->is_contained && evidence.container.empty();
+  evidence.terminal = is_of_this_host ? terminal_name(stat->terminal) : "";
+  evidence.user.clear();
+  evidence.login_user.clear();
+  if (is_of_this_host) name_users(evidence);
+  return true;
+}
+
+void ProcessReader::name_users(Evidence& evidence) {
+  struct stat status {};
+  if (::stat(passwd_.c_str(), &status) != 0) return;
+  const std::pair<std::uint64_t, std::int64_t> version{
+      status.st_ino, status.st_ctim.tv_sec * std::int64_t{1'000'000'000} + status.st_ctim.tv_nsec};
+  if (!accounts_ || version != accounts_version_) {
+    const auto text = manifests::read_file(passwd_, kMostAccounts);
+    accounts_.reset();
+    if (!text) return;
+    accounts_ = Accounts::parse(*text, "");
+    accounts_version_ = version;
+  }
+  if (evidence.uid) evidence.user = accounts_->user(*evidence.uid).value_or("");
+  if (evidence.login_uid) evidence.login_user = accounts_->user(*evidence.login_uid).value_or("");
+}
+
+/// The same process may make thousands of changes.
+void ProcessReader::read_ancestry(const Open& process, std::optional<Open> parent, int pidfd, Evidence& evidence) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::int32_t parent_pid = parent ? parent->pid : 0;
+  // Two that are there have the same number: they are one.
+  const bool is_known = known_.pidfd && known_.pid == process.pid && known_.parent == parent_pid && parent_pid != 0 &&
+                        now - known_.read_at < kAncestryHolds && is_there(known_.pidfd.get());
+  if (!is_known) {
+    known_ = {process.pid, UniqueFd(::fcntl(pidfd, F_DUPFD_CLOEXEC, 0)), parent_pid, now,
+              ancestry_of(process, std::move(parent))};
+  }
+  evidence.parents = known_.ancestry.parents;
+  evidence.parents_cut = known_.ancestry.is_cut;
+  evidence.client = known_.ancestry.client;
+}
+
+ProcessReader::Ancestry ProcessReader::ancestry_of(const Open& process, std::optional<Open> parent) {
+  Ancestry ancestry;
+  if (is_sshd(process, name_at(process.directory.get()))) {
+    ancestry.client = client_of(process);
+    return ancestry;
+  }
+  if (!parent) ancestry.is_cut = stat_at(process.directory.get()).value_or(ProcessStat{1}).parent != 0;
+  while (parent && parent->pid != 1) {
+    if (ancestry.parents.size() == kMostParents) {
+      ancestry.is_cut = true;
+      break;
+    }
+    const std::string name = name_at(parent->directory.get());
+    ancestry.parents.push_back({parent->pid, name});
+    if (is_sshd(*parent, name)) {
+      ancestry.client = client_of(*parent);
+      break;
+    }
+    auto above = open_parent(*parent);
+    if (!above) ancestry.is_cut = stat_at(parent->directory.get()).value_or(ProcessStat{1}).parent != 0;
+    parent = std::move(above);
+  }
+  return ancestry;
+}
+
+/// Root's: anybody can call a program so.
+bool ProcessReader::is_sshd(const Open& process, const std::string& name) const {
+  if (!name.starts_with("sshd")) return false;
+  const auto text = read_at(process.directory.get(), "status", kSmallFile);
+  const auto status = text ? parse_process_status(*text) : std::nullopt;
+  if (!status || status->effective_uid != 0) return false;
+  std::string program = link_at(process.directory.get(), "exe");
+  constexpr std::string_view kReplaced = " (deleted)";  // by an update
+  if (program.ends_with(kReplaced)) program.resize(program.size() - kReplaced.size());
+  program.erase(0, program.rfind('/') + 1);
+  return program == "sshd" || program == "sshd-session";
+}
+
+/// The daemon's own word is taken, not the session's SSH_CONNECTION, which is the user's to set, and stays what it was
+/// in a terminal multiplexer. Where it has several connections, forwarded ones perhaps, nobody can tell which is it.
+std::string ProcessReader::client_of(const Open& sshd) {
+  // As long as its directory can be read, the process that it was opened for has the number.
+  if (const auto known = clients_.find(sshd.pid); known != clients_.end()) {
+    if (stat_at(known->second.directory.get())) return known->second.address;
+    clients_.erase(known);
+  }
+  const auto sockets = sockets_of(sshd.directory.get());
+  if (!sockets || sockets->empty()) return {};
+  std::set<std::uint64_t> inodes;
+  std::string client;
+  for (const char* table : {"net/tcp", "net/tcp6"}) {
+    const auto text = read_at(sshd.directory.get(), table, kMostOfTcp);
+    if (!text || text->size() == kMostOfTcp) return {};
+    for (const TcpConnection& connection : parse_tcp_connections(*text)) {
+      if (!sockets->contains(connection.inode)) continue;
+      inodes.insert(connection.inode);
+      client = connection.remote;
+    }
+  }
+  if (inodes.size() != 1) return {};
+  if (clients_.size() >= kMostClients) clients_.clear();
+  UniqueFd directory(::fcntl(sshd.directory.get(), F_DUPFD_CLOEXEC, 0));
+  if (directory) clients_[sshd.pid] = {std::move(directory), client};
+  return client;
+}
+
+}  // namespace driftd::scanner

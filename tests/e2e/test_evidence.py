@@ -1,0 +1,228 @@
+"""Who made a change: the right process, user, session and terminal, or nobody."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from support.checks import check
+from support.daemon import Daemon
+from support.evidence import SOMEBODY, in_session, open_drift
+from support.fanotify import kernel_can_watch
+from support.marks import needs_root
+from support.programs import DRIFT, driftd, environment, succeed
+from support.site import Site, Tree, write_files
+from support.waiting import wait_until
+
+pytestmark = needs_root
+
+# What a process leaves behind may be gone before anybody can look. Nothing wrong is ever said then, and the next time
+# it is known.
+ATTEMPTS = 20
+
+
+@pytest.fixture
+def watched(site: Site, app: Tree) -> Tree:
+    if not kernel_can_watch(site.directory):
+        pytest.skip(f"the kernel grants no fanotify mark on the file system of {site.directory}")
+    succeed(["chown", "-R", f"{SOMEBODY.uid}:{SOMEBODY.uid}", app.root])
+    return app
+
+
+def evidence_for(site: Site, path: str) -> dict[str, Any] | None:
+    """Once the drift has its record."""
+    records = wait_until(lambda: open_drift(site), lambda seen: path in seen, f"a record of {path}")
+    return records[path]
+
+
+@dataclass(frozen=True)
+class Edit:
+    line: str
+    path: str
+    kind: str
+    name: str
+    program: str
+
+    def __str__(self) -> str:
+        return self.line
+
+
+def by(line: str, name: str, path: str = "settings.py", kind: str = "modified", program: str = "") -> Edit:
+    return Edit(line, path, kind, name, program or f"/usr/bin/{name}")
+
+
+VIM = "vim.tiny -u NONE -N -es -c 'set backupskip=' -c '1s/^/# by hand\\r/' -c write -c quit settings.py"
+GIT = "git --git-dir=../../repository --work-tree=."
+EDITS = (
+    by("echo 'DEBUG = True' > settings.py", "sh", program="/usr/bin/dash"),
+    by("echo 'DEBUG = True' >> settings.py", "sh", program="/usr/bin/dash"),
+    by("sed -i s/False/True/ settings.py", "sed"),
+    by("cp app.py settings.py", "cp"),
+    by("mv settings.py settings.bak; : ", "mv", "settings.bak", "added"),
+    by("rm settings.py; :", "rm", kind="missing"),
+    by("mkdir logs; :", "mkdir", "logs", "added"),
+    by("touch new.py; :", "touch", "new.py", "added"),
+    by("chmod 777 settings.py; :", "chmod", kind="metadata"),
+    by("echo x | tee settings.py", "tee"),
+    by("install -m 644 app.py settings.py", "install"),
+    by("ln -s app.py link.py", "ln", "link.py", "added"),
+    by("python3 -c \"open('settings.py', 'w').write('x')\"", "python3", program=r"/usr/bin/python3[.\d]*"),
+    by("dd if=app.py of=settings.py status=none", "dd"),
+    by("rsync -I app.py settings.py", "rsync"),
+    by("tar -cf - app.py | tar -xf - --transform s/app/settings/", "tar"),
+    by(VIM, "vim.tiny"),
+    by(f"{GIT} checkout --quiet HEAD~1 -- settings.py", "git"),
+)
+
+
+def make_repository(site: Site, tree: Tree) -> None:
+    """A revision before the release, in which settings.py was another."""
+    (site.directory / "repository").mkdir()
+    succeed(["chown", f"{SOMEBODY.uid}:{SOMEBODY.uid}", site.directory / "repository"])
+    identity = "-c user.name=Dev -c user.email=dev@example.org"
+    lines = f"""
+        {GIT} init --quiet
+        cp settings.py ../../repository/kept; echo older > settings.py; {GIT} add --all
+        {GIT} {identity} commit --quiet --message older
+        cp ../../repository/kept settings.py; {GIT} add --all; {GIT} {identity} commit --quiet --message release
+    """
+    succeed(["setpriv", f"--reuid={SOMEBODY.uid}", "--clear-groups", "sh", "-euc", lines], cwd=tree.root)
+
+
+def put_back(site: Site, tree: Tree) -> None:
+    succeed(["rsync", "-aI", "--delete", f"{site.directory}/pristine/", tree.root])
+
+
+def seen_edit(site: Site, tree: Tree, daemon: Daemon, edit: Edit) -> tuple[dict[str, Any], Any]:
+    """Again until it is known who did it. Whatever is said before and then has to be right."""
+    for _ in range(ATTEMPTS):
+        session = in_session(SOMEBODY, ["sh", "-euc", edit.line], tree.root)
+        evidence = evidence_for(site, edit.path)
+        if evidence is not None:
+            return evidence, session
+        put_back(site, tree)
+        daemon.wait_for_drift("app", {})
+        wait_until(lambda: open_drift(site), lambda seen: not seen, "the drift's records have ended")
+    raise AssertionError(f"in {ATTEMPTS} attempts nobody was seen")
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=str)
+def test_who_made_an_edit(site: Site, watched: Tree, edit: Edit) -> None:
+    make_repository(site, watched)
+    succeed(["cp", "-a", watched.root, site.directory / "pristine"])
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        evidence, session = seen_edit(site, watched, daemon, edit)
+        assert evidence["name"].startswith(edit.name)
+        # What has ended already has no program any more.
+        if "executable" in evidence:
+            assert re.fullmatch(edit.program, evidence["executable"])
+        assert (evidence["uid"], evidence["user"]) == (SOMEBODY.uid, SOMEBODY.user)
+        assert (evidence["login_uid"], evidence["login_user"]) == (SOMEBODY.login_uid, SOMEBODY.login_user)
+        assert evidence["session"] == session.number
+        # Nor has it a terminal, where it was the session's leader.
+        is_alive = "executable" in evidence
+        assert evidence.get("terminal", None if is_alive else session.terminal) == session.terminal
+        assert "client" not in evidence
+
+
+def make_known_edit(site: Site, tree: Tree, daemon: Daemon) -> dict[str, Any]:
+    succeed(["cp", "-a", tree.root, site.directory / "pristine"])
+    slow = "import time; open('settings.py', 'w').write('DEBUG = 1'); time.sleep(0.3)"
+    edit = by(f'python3 -c "{slow}" --password=hunter2-$(printf %0200d 0)', "python3")
+    evidence, _ = seen_edit(site, tree, daemon, edit)
+    return evidence
+
+
+def test_where_it_is_shown_and_where_it_is_not(site: Site, watched: Tree) -> None:
+    watched.settings["notify_after"] = "1s"
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        evidence = make_known_edit(site, watched, daemon)
+        pid = evidence["pid"]
+        by_line = rf"; by python3 \(pid {pid}, /usr/bin/python3\S*\), bin, login daemon, session \d+, pts/\d+"
+        for event in ("seen", "opened"):
+            line = rf"app: drift {event}: modified settings.py size \d+ -> \d+, content{by_line}".encode()
+            wait_until(daemon.log, lambda log, line=line: re.search(line, log), f"the log says who: {line!r}")
+        page = daemon.get("/metrics").text + daemon.get("/").text
+        assert "python3" not in page and "daemon\"" not in page and str(pid) not in re.findall(r'"(\d+)"', page)
+
+        explain = ["explain", "--config", site.write_config(), watched.root / "settings.py"]
+        shown = driftd(*explain, env=environment(**site.directories())).expect(DRIFT)
+        rows = dict(re.findall(r"(?m)^  ([a-z]+) +(.*)$", shown.out))
+        assert re.fullmatch(rf"python3 \(pid {pid}, /usr/bin/python3\S*\), seen \S+Z", rows["by"])
+        assert rows["user"] == "bin, login daemon"
+        assert re.match(r"session \d+, pts/\d+", rows["session"])
+        assert rows["parents"].startswith("sh (pid ")
+        # An argument is cut after 80 bytes.
+        assert re.search(r" --password=hunter2-0{61} \.\.\.$", rows["command"])
+
+        (finding,) = check(site).document["trees"][0]["drift"]
+        assert finding["evidence"]["pid"] == pid
+        assert finding["evidence"]["login_user"] == "daemon"
+        assert finding["evidence"]["arguments_cut"] is True
+    # It outlives the daemon, and the drift keeps it.
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {"modified": 1})
+        assert evidence_for(site, "settings.py") == evidence
+
+
+def test_the_last_of_several(site: Site, watched: Tree) -> None:
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        first = make_known_edit(site, watched, daemon)
+        assert first["several"] is False
+        line = "python3 -c \"import time; open('settings.py', 'a').write('#'); time.sleep(0.3)\"; :"
+        succeed(["sh", "-euc", line], cwd=watched.root)
+        second = wait_until(
+            lambda: open_drift(site)["settings.py"], lambda seen: seen is not None and seen != first, "the second one"
+        )
+        assert second is not None
+        assert (second["several"], second["uid"]) == (True, 0)
+        assert b"drift touched again: modified settings.py" in daemon.log()
+
+
+def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> None:
+    """Somebody touches a file and leaves it as it was; later another writes through a mapping. It was not the first."""
+    watched.settings["quick_scan"] = "2s"
+    writer = (
+        "import mmap, sys\n"
+        "with open('settings.py', 'r+b') as file, mmap.mmap(file.fileno(), 0) as memory:\n"
+        "    print(flush=True); sys.stdin.readline()\n"
+        "    memory[0] = ord('#'); memory.flush(); print(flush=True); sys.stdin.readline()\n"
+    )
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        make_known_edit(site, watched, daemon)  # from here on, changes are told
+        put_back(site, watched)
+        daemon.wait_for_drift("app", {})
+        with subprocess.Popen(
+            ["python3", "-c", writer], cwd=watched.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin and process.stdout
+            process.stdout.readline()
+            looks = daemon.metrics().number("driftd_detection_latency_seconds_count")
+            touch = "import os, time; os.utime('settings.py'); time.sleep(0.2)"
+            in_session(SOMEBODY, ["python3", "-c", touch], watched.root)
+            daemon.wait_for_metrics(
+                lambda page: page.number("driftd_detection_latency_seconds_count") > looks, "the touch was looked at"
+            )
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            daemon.wait_for_drift("app", {"modified": 1}, 20)
+            assert evidence_for(site, "settings.py") is None
+            process.stdin.write(b"\n")
+
+
+def test_without_events_nobody_is_known(site: Site, watched: Tree) -> None:
+    site.settings["watch"] = "polling"
+    watched.settings["quick_scan"] = "1s"
+    with Daemon(site) as daemon:
+        daemon.wait_ready()
+        write_files(watched.root, {"settings.py": "x\n"})
+        daemon.wait_for_drift("app", {"modified": 1}, 10)
+        assert evidence_for(site, "settings.py") is None
+        assert b"; by " not in daemon.log()

@@ -1,0 +1,84 @@
+#include <memory>
+#include <string>
+
+#include <boost/json/serialize.hpp>
+#include <doctest/doctest.h>
+
+#include "daemon/evidence_forms.hpp"
+#include "manifests/escape.hpp"
+#include "tests/unit/support/golden.hpp"
+
+using driftd::daemon::evidence_line;
+using driftd::daemon::evidence_object;
+using driftd::daemon::evidence_rows;
+using driftd::daemon::read_stored_evidence;
+using driftd::daemon::stored_evidence;
+using driftd::scanner::Evidence;
+using driftd::scanner::PathEvidence;
+
+namespace {
+
+Evidence full() {
+  Evidence who;
+  who.pid = 4711;
+  who.started = 987654;
+  who.name = "vim.tiny";
+  who.executable = "/usr/bin/vim.tiny";
+  who.arguments = {"vim", "config/settings.py"};
+  who.uid = 0;
+  who.user = "root";
+  who.login_uid = 1000;
+  who.login_user = "alice";
+  who.session = 3;
+  who.terminal = "pts/0";
+  who.client = "192.0.2.7";
+  who.unit = "session-3.scope";
+  who.parents = {{4700, "bash"}, {4690, "sshd"}};
+  return who;
+}
+
+Evidence hostile() {
+  Evidence who = full();
+  who.name = "vi\x1b[2J\xff";
+  who.executable = "/tmp/\n\xe2\x80\xae";
+  who.arguments = {"a\rb", "\xff"};
+  who.arguments_cut = true;
+  who.user.clear();
+  who.login_uid.reset();
+  who.login_user.clear();
+  who.session.reset();
+  who.container = std::string(64, 'c');
+  who.parents.front().name = "\xff\n";
+  who.parents_cut = true;
+  return who;
+}
+
+PathEvidence known(Evidence who, bool several = false) {
+  return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several};
+}
+
+std::string shown(const PathEvidence& evidence) {
+  std::string text = "line: " + evidence_line(evidence) + "\n";
+  for (const auto& [name, row] : evidence_rows(evidence)) text += "row " + name + ": " + row + "\n";
+  return text + driftd::manifests::escape_json(boost::json::serialize(evidence_object(evidence))) + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("evidence as it is shown") {
+  std::string text = shown(known(full())) + "\n" + shown(known(hostile(), true)) + "\n";
+  text += shown(known(Evidence{})) + "\n" + shown(PathEvidence{nullptr, 1'763'720'000, true});
+  driftd::test::check_golden("evidence.txt", text);
+}
+
+TEST_CASE("evidence is kept whole") {
+  for (const PathEvidence& one :
+       {known(full()), known(hostile(), true), known(Evidence{}), PathEvidence{nullptr, 5, true}}) {
+    const auto again = read_stored_evidence(stored_evidence(one));
+    REQUIRE(again);
+    CHECK(again->at == one.at);
+    CHECK(again->several == one.several);
+    REQUIRE((again->last != nullptr) == (one.last != nullptr));
+    if (one.last) CHECK(*again->last == *one.last);
+  }
+}

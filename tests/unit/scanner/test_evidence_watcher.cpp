@@ -1,0 +1,245 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "scanner/evidence_group.hpp"
+#include "scanner/evidence_watcher.hpp"
+#include "tests/unit/scanner/scan_site.hpp"
+#include "tests/unit/support/in_child.hpp"
+#include "tests/unit/support/skip.hpp"
+
+using namespace driftd::scanner;
+using namespace std::chrono_literals;
+using driftd::test::is_root;
+using driftd::test::kNobody;
+using driftd::test::must;
+using driftd::test::ScanSite;
+
+namespace {
+
+constexpr const char* kNeeds = "needs CAP_SYS_ADMIN and a file system that fanotify takes";
+
+/// Runs a line of shell, as that user, who waits a moment before it ends. Its process id.
+int shell(const std::string& line, unsigned uid = 0) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (uid != 0 && (::setgid(uid) != 0 || ::setuid(uid) != 0)) ::_exit(1);
+    ::execl("/bin/sh", "sh", "-euc", (line + "; sleep 0.02; :").c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(status == 0);
+  return child;
+}
+
+/// A released tree, watched, and looks at it as the daemon makes them.
+class Watched {
+ public:
+  Watched() {
+    site.tree.dirs("d/sub");
+    site.tree.file("a", "a");
+    site.tree.file("d/b", "b");
+    site.tree.file("d/sub/c", "c");
+    site.tree.dirs("cache");
+    site.tree.file("cache/x", "x");
+    site.release();
+    for (const char* gone : {"cache", "cache/x"}) site.entries.erase(gone);
+    site.entries["cache"] = driftd::test::ignored_dir_entry();
+    auto made = make_evidence_watcher([this](const std::string& message) {
+      const std::lock_guard lock(mutex_);
+      troubles_.push_back(message);
+    });
+    if (!made) return;
+    watcher = std::move(*made);
+    tree = watcher->open_tree("app");
+    watch();
+  }
+
+  /// Until a change in the last directory to be marked is known. The tree is as it was then.
+  void watch() {
+    tree->watch(site.tree.path(), site.plan().manifest);
+    for (;;) {
+      shell("printf probe > " + at("d/sub/c"));
+      const bool is_seen = look().contains("d/sub/c");
+      shell("printf c > " + at("d/sub/c"));
+      REQUIRE(look().empty());
+      if (is_seen) return;
+    }
+  }
+
+  [[nodiscard]] std::string at(const std::string& path) const { return site.tree.at(path); }
+
+  std::map<std::string, PathEvidence> look() const {
+    const auto began = tree->begin_look();
+    const ScanResult result = site.scan_whole();
+    return tree->end_look(result, began);
+  }
+
+  std::vector<std::string> troubles() {
+    const std::lock_guard lock(mutex_);
+    return troubles_;
+  }
+
+  ScanSite site;
+  std::unique_ptr<EvidenceWatcher> watcher;
+  std::shared_ptr<TreeEvidence> tree;
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> troubles_;
+};
+
+}  // namespace
+
+TEST_CASE("who changes a listed path, makes one, or removes one, is known") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  const auto at = [&](const std::string& path) { return watched.at(path); };
+  struct Case {
+    std::string line;
+    std::string path;
+    std::string back;
+  };
+  for (const Case& one : std::vector<Case>{
+           {"echo x > " + at("d/b"), "d/b", "printf b > " + at("d/b")},
+           {"echo x >> " + at("d/sub/c"), "d/sub/c", "printf c > " + at("d/sub/c")},
+           {"umask 0; : > " + at("new"), "new", "rm " + at("new")},
+           {"cd " + at("d") + "; : > 'n\\n\x1b\xff'", "d/n\\n\x1b\xff", "rm " + at("d") + "/n*"},
+       }) {
+    CAPTURE(one.line);
+    const int pid = shell(one.line);
+    const auto seen = watched.look();
+    REQUIRE(seen.contains(one.path));
+    REQUIRE(seen.at(one.path).last);
+    CHECK(seen.at(one.path).last->pid == pid);
+    CHECK(seen.at(one.path).last->name == "sh");
+    CHECK_FALSE(seen.at(one.path).several);
+    shell(one.back);
+    CHECK(watched.look().empty());
+  }
+  CHECK(watched.troubles().empty());
+}
+
+TEST_CASE("two users who change the same path: the last, and that there were more") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  watched.site.tree.mode("a", 0666);
+  watched.site.tree.mode("", 0777);
+  shell("echo x > " + watched.at("a"));
+  const int pid = shell("echo y > " + watched.at("a"), kNobody);
+  const auto seen = watched.look();
+  REQUIRE(seen.at("a").last);
+  CHECK(seen.at("a").last->pid == pid);
+  CHECK(seen.at("a").last->uid == kNobody);
+  CHECK(seen.at("a").several);
+}
+
+TEST_CASE("a change that left nothing behind is forgotten by the next look") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  shell("touch " + watched.at("a"));
+  CHECK(watched.look().empty());
+  // By this process, which is never told of.
+  watched.site.tree.file("a", "by nobody that is told");
+  CHECK(watched.look().empty());
+}
+
+TEST_CASE("a listed directory that is made anew is watched again, and what was in it is in doubt") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  shell("echo x > " + watched.at("d/b"));
+  shell("cp -r " + watched.at("d") + " " + watched.at("../d.new") + "; rm -r " + watched.at("d") + "; mv " +
+        watched.at("../d.new") + " " + watched.at("d"));
+  CHECK_FALSE(watched.look().contains("d/b"));
+  const int pid = shell("echo y > " + watched.at("d/sub/c"));
+  const auto seen = watched.look();
+  REQUIRE(seen.contains("d/sub/c"));
+  REQUIRE(seen.at("d/sub/c").last);
+  CHECK(seen.at("d/sub/c").last->pid == pid);
+}
+
+TEST_CASE("the directories of a new release are watched") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  watched.site.tree.dirs("a-new");
+  watched.site.tree.file("a-new/e", "e");
+  shell("echo x > " + watched.at("a-new/e"));
+  CHECK_FALSE(watched.look().contains("a-new/e"));
+  watched.site.tree.file("a-new/e", "e");
+  watched.site.release();
+  watched.watch();
+  const int pid = shell("echo x > " + watched.at("a-new/e"));
+  const auto seen = watched.look();
+  REQUIRE(seen.contains("a-new/e"));
+  REQUIRE(seen.at("a-new/e").last);
+  CHECK(seen.at("a-new/e").last->pid == pid);
+}
+
+TEST_CASE("what the release ignores, and what is outside the tree, costs nothing") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  shell("mv " + watched.at("d/sub") + " " + watched.at("../away.sub") + "; echo x > " + watched.at("../away.sub/c") +
+        "; mkdir " + watched.at("../away.sub/deep"));
+  const auto seen = watched.look();
+  CHECK(seen.contains("d/sub"));
+  CHECK(seen.size() == 1);
+  shell("rm -r " + watched.at("../away.sub"));
+}
+
+TEST_CASE("when events come too fast, nothing is known rather than something wrong, and that is said") {
+  ScanSite site;
+  site.tree.file("a", "a");
+  site.tree.dirs("d");
+  site.release();
+  EvidenceBook book;
+  if (!EvidenceGroup::is_granted()) return driftd::test::skip(kNeeds);
+  const auto group = must(EvidenceGroup::open(site.tree.path(), site.plan().manifest, book));
+  while (group->is_marking()) group->mark_more();
+  REQUIRE_FALSE(group->has_failed());
+  ProcessReader reader = must(ProcessReader::open());
+  const auto seen = [&] {
+    while (!group->drain(reader)) continue;
+    ScanResult result = site.scan_whole();
+    return book.take(result, EvidenceBook::Clock::now());
+  };
+  shell("echo x > " + site.tree.at("a"));
+  REQUIRE(seen().contains("a"));
+  REQUIRE(group->take_trouble().empty());
+
+  shell("echo y > " + site.tree.at("a"));
+  // More than the kernel queues, by another process, for what this one does is never told.
+  const std::string said = driftd::test::in_child([&] {
+    site.tree.file("d/0", "");
+    for (int i = 1; i < 20'000; ++i) site.tree.hard_link("d/0", "d/" + std::to_string(i));
+    return std::string();
+  });
+  REQUIRE(said.empty());
+  CHECK(seen().empty());
+  CHECK(group->take_trouble() == "changes came too fast to learn who made all of them");
+  CHECK(group->take_trouble().empty());
+  // Directories may have come unseen.
+  CHECK(group->is_marking());
+  while (group->is_marking()) group->mark_more();
+  shell("echo z > " + site.tree.at("a"));
+  CHECK(seen().contains("a"));
+}
+
+TEST_CASE("destruction ends the watch of a tree, and the thread") {
+  auto watched = std::make_unique<Watched>();
+  if (!watched->watcher) return driftd::test::skip(kNeeds);
+  watched->tree = watched->watcher->open_tree("other");
+  shell("echo x > " + watched->at("a"));
+  CHECK(watched->look().empty());
+  watched->watcher.reset();
+  CHECK(watched->look().empty());
+}
