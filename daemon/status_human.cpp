@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/evidence_forms.hpp"
 #include "daemon/status_report.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/utc_time.hpp"
@@ -105,7 +106,8 @@ std::string tree_text(const TreeStatus& tree, std::int64_t now, Colour colour) {
   std::vector<AgedFinding> first;
   for (const scanner::OpenDrift& open : tree.open) {
     if (first.size() == kMostFindings) break;
-    first.push_back({&open.finding, "seen " + ago(now - open.first_seen)});
+    const std::string who = open.evidence ? ", by " + evidence_line(*open.evidence) : "";
+    first.push_back({&open.finding, "seen " + ago(now - open.first_seen) + who});
   }
   text += finding_lines(first);
   if (!tree.directories.empty()) text += tree.directories.text();

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "daemon/evidence_forms.hpp"
 #include "daemon/json_bytes.hpp"
 #include "daemon/json_document.hpp"
 #include "daemon/status_report.hpp"
@@ -45,6 +46,7 @@ json::object scans_object(const ScanStatistics& scans) {
 json::object open_object(const scanner::OpenDrift& open) {
   json::object object = finding_object(open.finding);
   object["first_seen"] = manifests::format_utc(open.first_seen);
+  if (open.evidence) object["evidence"] = evidence_object(*open.evidence);
   return object;
 }
 

@@ -86,8 +86,9 @@ def test_drift(site: Site, app: Tree) -> None:
         run([DRIFTD, *words[1:]], env=environment(**site.directories())).expect(DRIFT)
         checked = check(site)
     assert re.search(r"  DRIFT for \d+ s  2 of \d+ entries\n", shown.out), str(shown)
-    assert re.search(rf"(?m)^  modified  settings\.py  size {before} -> 13, content  seen \d+ s ago$", shown.out)
-    assert re.search(r"(?m)^  metadata  bin/run      mode 0777: world-writable  seen \d+ s ago$", shown.out), str(shown)
+    line = rf"(?m)^  modified  settings\.py  size {before} -> 13, content  seen \d+ s ago, by python3 "
+    assert re.search(line, shown.out), str(shown)
+    assert re.search(r"(?m)^  metadata  bin/run      mode 0777: world-writable  seen \d+ s ago, by ", shown.out), str(shown)
     assert document["verdict"] == "drift"
     seen = [finding.pop("first_seen") for finding in tree_of(document)["drift"]]
     assert all(abs(datetime.now(UTC) - time_of(moment)) < timedelta(minutes=2) for moment in seen)
