@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import select
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 # asm/unistd_64.h, linux/fanotify.h
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
 FAN_MARK_FLUSH_FILESYSTEM = 0x80 | 0x100
+FAN_REPORT_PIDFD = 0x80
 AT_FDCWD = -100
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -24,9 +26,16 @@ def _checked(result: int, what: str) -> int:
 
 @contextmanager
 def fanotify_of(pid: int) -> Iterator[int]:
-    """The group of the process, open here as well."""
-    fds = Path(f"/proc/{pid}/fd")
-    theirs = [int(fd.name) for fd in fds.iterdir() if os.readlink(fd) == "anon_inode:[fanotify]"]
+    """The process's group that tells of changes, open here as well. Those that tell who made them have pidfds."""
+
+    def tells_of_changes(fd: Path) -> bool:
+        if os.readlink(fd) != "anon_inode:[fanotify]":
+            return False
+        info = Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text()
+        flags = re.search(r"fanotify flags:([0-9a-f]+)", info)
+        return flags is not None and int(flags[1], 16) & FAN_REPORT_PIDFD == 0
+
+    theirs = [int(fd.name) for fd in Path(f"/proc/{pid}/fd").iterdir() if tells_of_changes(fd)]
     assert len(theirs) == 1, theirs
     process = _checked(_libc.syscall(PIDFD_OPEN, pid, 0), "pidfd_open")
     try:
