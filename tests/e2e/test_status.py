@@ -476,7 +476,7 @@ class TestScanNow:
             with Process(words, site.directory / "asking.log", environment(**site.directories())) as asking:
                 wait_until(asking.log, lambda text: b"a full scan" in text, "it waits")
                 daemon.send(signal.SIGTERM)
-                assert asking.wait(10) == COULD_NOT_JUDGE
+                assert asking.wait(60) == COULD_NOT_JUDGE
                 assert b"the daemon ended" in asking.log()
 
     def test_whoever_goes_is_forgotten(self, site: Site, app: Tree) -> None:
