@@ -43,5 +43,5 @@ def test_numbers_that_are_used_again_at_once(site: Site, app: Tree) -> None:
     pids = {evidence["pid"] for evidence in known.values()}
     print(f"{len(known)} of {ROUNDS} known, {several} of several, {len(pids)} process numbers, {len(wrong)} wrong")
     assert not wrong
-    assert len(known) > ROUNDS // 100, "hardly anybody was seen, so that nobody could be mistaken"
+    assert len(known) > ROUNDS // 10
     assert len(pids) < len(known) // 10, "numbers were to be used again and again"
