@@ -6,25 +6,28 @@
 
 namespace driftd::scanner {
 
-void EvidenceBook::note(const std::string& path, std::shared_ptr<const Evidence> last, std::int64_t wall_clock,
-                        Clock::time_point now) {
+void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  PathEvidence evidence{std::move(last), wall_clock, false};
   const auto [at, fresh] = entries_.try_emplace(path);
-  if (!fresh) evidence = merged(at->second.evidence, std::move(evidence));
-  at->second = {std::move(evidence), now};
+  Entry& entry = at->second;
+  if (!last.process && last.pid == entry.pid && is_same_process(last.pid, entry.seen, last.seen)) {
+    entry.evidence.at = wall_clock;
+    entry.at = now;
+    return;
+  }
+  PathEvidence evidence{std::move(last.process), wall_clock, false};
+  if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
+  entry = {std::move(evidence), now, last.pid, last.seen};
   if (entries_.size() > kMostPaths) forget_oldest();
 }
 
-void EvidenceBook::note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock,
-                                Clock::time_point now) {
-  {
+void EvidenceBook::note_closing(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
+  if (!last.process) {
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(path);
-    const auto* last = at != entries_.end() ? at->second.evidence.last.get() : nullptr;
-    if (last != nullptr && last->pid == pid) return;
+    if (at != entries_.end() && at->second.evidence.last && at->second.pid == last.pid) return;
   }
-  note(path, nullptr, wall_clock, now);
+  note(path, std::move(last), wall_clock, now);
 }
 
 /// Half of them, so that it is seldom done.

@@ -9,9 +9,16 @@
 #include <string>
 
 #include "scanner/evidence.hpp"
+#include "scanner/pid_cursor.hpp"
 #include "scanner/scan.hpp"
 
 namespace driftd::scanner {
+
+struct Toucher {
+  std::shared_ptr<const Evidence> process;  ///< null: unknown
+  std::int32_t pid = 0;                     ///< as the event has it; 0: not even that is known
+  PidCursor seen;                           ///< when it was there, or later where it is unknown
+};
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
 /// entry was touched by nobody knows whom. Bounded. Thread-safe.
@@ -20,14 +27,14 @@ class EvidenceBook {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kMostPaths = 20'000;
 
-  /// `path` as in Finding. `last` null: somebody unknown.
-  void note(const std::string& path, std::shared_ptr<const Evidence> last, std::int64_t wall_clock,
-            Clock::time_point now);
+  /// `path` as in Finding. Where nothing is known but a number, which the last that touched the path had, and it cannot
+  /// have become another's since, it is the same process.
+  void note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now);
 
-  /// Somebody unknown, whose number is known, closed the path without having written by write(2). Where the last that
-  /// wrote has that number it is taken for the same process at its end; another that got the number at once, and wrote
-  /// to the same path through a mapping alone, would go by unseen.
-  void note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock, Clock::time_point now);
+  /// Likewise, and all that happened is that the path was closed, not written by write(2). That a process does at its
+  /// end, however late, so the number is enough; another that got it at once, and wrote to the same path through a
+  /// mapping alone, would go by unseen.
+  void note_closing(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now);
 
   /// A directory has come or gone: what stands below it now is not what was touched there.
   void forget_below(const std::string& directory);
@@ -43,6 +50,8 @@ class EvidenceBook {
   struct Entry {
     PathEvidence evidence;
     Clock::time_point at{};
+    std::int32_t pid = 0;  ///< of the last
+    PidCursor seen;
   };
   void forget_oldest();
 

@@ -53,6 +53,13 @@ WatchEvent read_name(std::string_view record) {
   return event;
 }
 
+/// struct fanotify_event_info_pidfd: header, then the descriptor, or why there is none.
+UniqueFd pidfd_in(const char* record) {
+  int pidfd = -1;
+  std::memcpy(&pidfd, record + sizeof(fanotify_event_info_header), sizeof pidfd);
+  return UniqueFd(pidfd >= 0 ? pidfd : -1);
+}
+
 UniqueFd new_group() {
   return UniqueFd(
       ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD,
@@ -163,82 +170,83 @@ bool EvidenceGroup::drain(ProcessReader& reader) {
 }
 
 void EvidenceGroup::take(const char* data, std::size_t length, ProcessReader& reader) {
-  Batch batch;
+  std::vector<Change> changes;
+  Known known;
   // Events are padded to four bytes, their type wants eight: so each is copied.
   fanotify_event_metadata metadata;  // NOLINT: copied into
   for (; length >= sizeof metadata; data += metadata.event_len, length -= metadata.event_len) {
     std::memcpy(&metadata, data, sizeof metadata);
-    if (metadata.event_len < sizeof metadata || metadata.event_len > length) return;
+    if (metadata.event_len < sizeof metadata || metadata.event_len > length) break;
     if (metadata.vers != FANOTIFY_METADATA_VERSION || (metadata.mask & FAN_Q_OVERFLOW) != 0) {
       lose();
+      changes.clear();
       continue;
     }
-    Event event;
+    Change change{metadata.mask, {}, {}};
+    UniqueFd pidfd;
     const char* end = data + metadata.event_len;
     for (const char* info = data + metadata.metadata_len; info < end;) {
       fanotify_event_info_header header;  // NOLINT: copied into
       std::memcpy(&header, info, sizeof header);
       if (header.len == 0) break;
-      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) event.where = read_name({info, header.len});
-      if (header.info_type == FAN_EVENT_INFO_TYPE_PIDFD) {
-        std::memcpy(&event.pidfd, info + sizeof header, sizeof event.pidfd);
-      }
+      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) change.where = read_name({info, header.len});
+      if (header.info_type == FAN_EVENT_INFO_TYPE_PIDFD) pidfd = pidfd_in(info);
       info += header.len;
     }
-    note(metadata.mask, metadata.pid, std::move(event), reader, batch);
+    if (metadata.pid == ::getpid()) continue;
+    // At once, and of all before anything else is done: processes do not wait.
+    if (!skipping_) change.by = who(metadata.pid, pidfd.get(), reader, known);
+    changes.push_back(std::move(change));
   }
+  Places places;
+  for (const Change& change : changes) note(change, places);
 }
 
-void EvidenceGroup::note(std::uint64_t mask, std::int32_t pid, Event event, ProcessReader& reader, Batch& batch) {
-  const UniqueFd pidfd(event.pidfd >= 0 ? event.pidfd : -1);
-  if (pid == ::getpid()) return;
-  // At once: processes do not wait.
-  const auto process = skipping_ ? nullptr : who(pid, pidfd.get(), reader, batch);
-  const auto path = path_of(event.where, batch);
+void EvidenceGroup::note(const Change& change, Places& places) {
+  const auto path = path_of(change.where, places);
   if (!path) return;
-  if ((mask & FAN_ONDIR) != 0 && (mask & kComesOrGoes) != 0 && event.where.name != ".") {
+  if ((change.mask & FAN_ONDIR) != 0 && (change.mask & kComesOrGoes) != 0 && change.where.name != ".") {
     book_.forget_below(*path);
-    if ((mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) mark_below(*path);
+    if ((change.mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) mark_below(*path);
   }
   if (skipping_) return;
   const auto now = EvidenceBook::Clock::now();
-  const bool only_closes = (mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
-  if (!process && only_closes) {
-    book_.note_closing(*path, pid, std::time(nullptr), now);
-  } else {
-    book_.note(*path, process, std::time(nullptr), now);
-  }
+  const bool only_closes = (change.mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
+  only_closes ? book_.note_closing(*path, change.by, std::time(nullptr), now)
+              : book_.note(*path, change.by, std::time(nullptr), now);
 }
 
-std::shared_ptr<const Evidence> EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Batch& batch) {
-  if (pidfd < 0) return nullptr;
+Toucher EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known) {
   // All of a batch's descriptors were made before the first process was read, which was there all the while: its number
   // in a later event, which came with a descriptor, is no other's.
-  if (const auto known = batch.processes.find(pid); known != batch.processes.end()) return known->second;
-  auto evidence = reader.read(pidfd);
-  if (!evidence) return nullptr;
+  if (const auto at = known.find(pid); pidfd >= 0 && at != known.end()) return at->second;
+  // The numbers first: as long as the process is there nobody else has its own.
+  Toucher toucher{nullptr, pid, reader.numbers()};
+  auto evidence = pidfd >= 0 ? reader.read(pidfd) : std::nullopt;
+  if (!evidence) return toucher;
   if (!latest_ || *latest_ != *evidence) latest_ = std::make_shared<const Evidence>(std::move(*evidence));
-  batch.processes.emplace(pid, latest_);
-  return latest_;
+  toucher.process = latest_;
+  known.insert_or_assign(pid, toucher);
+  return toucher;
 }
 
 /// Nothing for what is outside the tree. Where it cannot be found out, all that was touched is in doubt.
-std::optional<std::string> EvidenceGroup::path_of(const WatchEvent& event, Batch& batch) {
-  if (!batch.paths) {
+std::optional<std::string> EvidenceGroup::path_of(const WatchEvent& event, Places& places) {
+  if (!places.paths) {
     const auto root = TreeRoot::open(root_);
     const auto file_system = root ? root->file_system() : root.error();
     if (!file_system) {
       book_.forget();
       return std::nullopt;
     }
-    batch.paths.emplace(root_, root->identity, *file_system);
+    places.paths.emplace(root_, root->identity, *file_system);
   }
-  const auto [at, fresh] = batch.directories.try_emplace(event.handle);
+  const auto [at, fresh] = places.directories.try_emplace(event.handle);
   if (fresh) {
     // Any name that is in no doubt: the directory is asked for.
     WatchEvent inside = event;
     inside.name = "-";
-    const auto scope = batch.paths->resolve({inside});
+    const auto scope = places.paths->resolve({inside});
     if (!scope || scope->is_whole()) book_.forget();
     if (scope && !scope->paths().empty()) {
       const std::string path = scope->paths().begin()->str();

@@ -48,15 +48,16 @@ class EvidenceGroup {
   [[nodiscard]] bool has_failed() const { return failed_; }
 
  private:
-  struct Event {
+  struct Change {
+    std::uint64_t mask = 0;
     WatchEvent where;
-    int pidfd = -1;
+    Toucher by;
   };
   /// What one read() gave has happened before it, so a process that is read once then is known for all of it.
-  struct Batch {
+  using Known = std::map<std::int32_t, Toucher>;
+  struct Places {
     std::optional<DirtyPaths> paths;
     std::map<std::string, std::optional<std::string>> directories;  ///< by handle; nothing: outside the tree
-    std::map<std::int32_t, std::shared_ptr<const Evidence>> processes;
   };
 
   EvidenceGroup(manifests::UniqueFd group, std::string root,
@@ -66,9 +67,9 @@ class EvidenceGroup {
   bool mark(int root, manifests::EntryIndex entry);
   void mark_below(const std::string& directory);
   void take(const char* data, std::size_t length, ProcessReader& reader);
-  void note(std::uint64_t mask, std::int32_t pid, Event event, ProcessReader& reader, Batch& batch);
-  std::optional<std::string> path_of(const WatchEvent& event, Batch& batch);
-  std::shared_ptr<const Evidence> who(std::int32_t pid, int pidfd, ProcessReader& reader, Batch& batch);
+  void note(const Change& change, Places& places);
+  std::optional<std::string> path_of(const WatchEvent& event, Places& places);
+  Toucher who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known);
   void lose();
   void fail(const std::string& why);
 

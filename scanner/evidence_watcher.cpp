@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "manifests/unique_fd.hpp"
+#include "scanner/brief_urgency.hpp"
 #include "scanner/evidence_book.hpp"
 #include "scanner/evidence_group.hpp"
 #include "scanner/process_evidence.hpp"
@@ -147,9 +148,12 @@ std::optional<std::vector<Round>> begin_round(Shared& shared) {
 }
 
 void watch_all(const std::shared_ptr<Shared>& shared) {
+  // Who makes a change may end right after it.
+  BriefUrgency urgency;
   std::vector<Round> rounds;
   for (;;) {
     wait(*shared, rounds);
+    urgency.update();
     auto begun = begin_round(*shared);
     if (!begun) break;
     rounds = std::move(*begun);

@@ -33,24 +33,37 @@ constexpr std::size_t kMostClients = 64;
 constexpr int kAttempts = 3;
 constexpr auto kAncestryHolds = std::chrono::seconds(1);
 
-/// The beginning of a file; nothing where it cannot be read.
-std::optional<std::string> read_at(int directory, const char* name, std::size_t limit) {
-  const UniqueFd file(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+UniqueFd open_at(int directory, const char* name) {
+  return UniqueFd(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+}
+
+/// A file about one process, which the kernel gives whole to a single read; nothing where it cannot be read.
+std::optional<std::string> read_at(int directory, const char* name) {
+  const UniqueFd file = open_at(directory, name);
+  if (!file) return std::nullopt;
+  std::array<char, kSmallFile> text;  // NOLINT: filled by the kernel
+  ssize_t length = 0;
+  do {
+    length = ::read(file.get(), text.data(), text.size());
+  } while (length < 0 && errno == EINTR);
+  if (length < 0) return std::nullopt;
+  return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+/// A table, of which a read gives a piece; nothing where it cannot be read, or is longer than `limit`.
+std::optional<std::string> read_table_at(int directory, const char* name, std::size_t limit) {
+  const UniqueFd file = open_at(directory, name);
   if (!file) return std::nullopt;
   std::string text;
-  while (text.size() < limit) {
+  for (;;) {
     const std::size_t had = text.size();
-    text.resize(std::min(limit, had + kSmallFile));
-    const ssize_t length = ::read(file.get(), text.data() + had, text.size() - had);
-    if (length < 0 && errno == EINTR) {
-      text.resize(had);
-      continue;
-    }
+    text.resize(had + kSmallFile);
+    const ssize_t length = ::read(file.get(), text.data() + had, kSmallFile);
     text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-    if (length < 0) return std::nullopt;
-    if (length == 0) break;
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0 || text.size() > limit) return std::nullopt;
+    if (length == 0) return text;
   }
-  return text;
 }
 
 std::string link_at(int directory, const char* name) {
@@ -60,14 +73,27 @@ std::string link_at(int directory, const char* name) {
 }
 
 std::string name_at(int directory) {
-  std::string name = read_at(directory, "comm", kSmallFile).value_or("");
+  std::string name = read_at(directory, "comm").value_or("");
   if (name.ends_with('\n')) name.pop_back();
   return name;
 }
 
 std::optional<ProcessStat> stat_at(int directory) {
-  const auto text = read_at(directory, "stat", kSmallFile);
+  const auto text = read_at(directory, "stat");
   return text ? parse_process_stat(*text) : std::nullopt;
+}
+
+/// None where it is another program by now.
+Arguments arguments_at(int directory, const std::string& executable) {
+  Arguments arguments;
+  // For a moment after an exec there are none yet; some programs wipe them.
+  for (int attempt = 0; attempt < kAttempts && arguments.words.empty(); ++attempt) {
+    arguments = parse_command_line(read_at(directory, "cmdline").value_or(""));
+    const std::string still = link_at(directory, "exe");
+    if (still.empty()) break;
+    if (still != executable) return {};
+  }
+  return arguments;
 }
 
 /// The inodes of the sockets that a process holds; nothing where it holds too much to look at.
@@ -102,12 +128,21 @@ bool is_there(int pidfd) {
 manifests::Result<ProcessReader> ProcessReader::open(const std::string& proc, const std::string& passwd) {
   UniqueFd directory(::open(proc.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return manifests::system_error(proc, errno);
-  return ProcessReader(std::move(directory), passwd);
+  UniqueFd load = open_at(directory.get(), "loadavg");
+  return ProcessReader(std::move(directory), std::move(load), passwd);
+}
+
+PidCursor ProcessReader::numbers() const {
+  const auto now = PidCursor::Clock::now();
+  std::array<char, 128> text{};
+  const ssize_t length = ::pread(load_.get(), text.data(), text.size(), 0);
+  if (length <= 0) return {};
+  return {parse_latest_pid({text.data(), static_cast<std::size_t>(length)}).value_or(0), now};
 }
 
 /// By this /proc, which may be that of another pid namespace than the process's number in an event is of.
 std::optional<std::int32_t> ProcessReader::number_of(int pidfd) const {
-  const auto info = read_at(proc_.get(), ("thread-self/fdinfo/" + std::to_string(pidfd)).c_str(), kSmallFile);
+  const auto info = read_at(proc_.get(), ("thread-self/fdinfo/" + std::to_string(pidfd)).c_str());
   constexpr std::string_view kKey = "\nPid:\t";
   const std::size_t at = info ? info->find(kKey) : std::string::npos;
   if (at == std::string::npos) return std::nullopt;
@@ -137,39 +172,40 @@ std::optional<Evidence> ProcessReader::read(int pidfd) {
   if (!process) return std::nullopt;
   Evidence evidence;
   evidence.pid = *pid;
-  bool is_one_program = false;
-  for (int attempt = 0; attempt < kAttempts && !is_one_program; ++attempt) {
-    evidence.executable = link_at(process->directory.get(), "exe");
-    if (!read_own(*process, evidence)) return std::nullopt;
-    const std::string still = link_at(process->directory.get(), "exe");
-    const bool has_ended = still.empty();
-    is_one_program = has_ended || still == evidence.executable;
-    // For a moment after an exec there are none yet; some programs wipe them.
-    const bool may_get_arguments = evidence.arguments.empty() && !has_ended && attempt + 1 < kAttempts;
-    if (may_get_arguments) is_one_program = false;
-  }
-  if (!is_one_program) return std::nullopt;
+  if (!read_identity(*process, evidence) || !is_there(pidfd)) return std::nullopt;
+  // From here on it may end: what is known of it stands.
+  Arguments arguments = arguments_at(process->directory.get(), evidence.executable);
   auto parent = open_parent(*process);
-  if (!is_there(pidfd)) return std::nullopt;
+  if (!is_there(pidfd)) return evidence;
+  evidence.arguments = std::move(arguments.words);
+  evidence.arguments_cut = arguments.is_cut;
   read_ancestry(*process, std::move(parent), pidfd, evidence);
   return evidence;
 }
 
+/// Who it is, as one program.
+bool ProcessReader::read_identity(const Open& process, Evidence& evidence) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    evidence.executable = link_at(process.directory.get(), "exe");
+    if (!read_own(process, evidence)) return false;
+    const std::string still = link_at(process.directory.get(), "exe");
+    if (still.empty() || still == evidence.executable) return true;
+  }
+  return false;
+}
+
 bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   const int directory = process.directory.get();
-  Arguments arguments = parse_command_line(read_at(directory, "cmdline", kSmallFile).value_or(""));
-  evidence.arguments = std::move(arguments.words);
-  evidence.arguments_cut = arguments.is_cut;
-  evidence.name = name_at(directory);
-  const auto stat = stat_at(directory);
-  const auto status_text = read_at(directory, "status", kSmallFile);
+  auto stat = stat_at(directory);
+  const auto status_text = read_at(directory, "status");
   const auto status = status_text ? parse_process_status(*status_text) : std::nullopt;
   if (!stat || !status) return false;
+  evidence.name = std::move(stat->name);
   evidence.started = stat->started;
   evidence.uid = status->effective_uid;
-  evidence.login_uid = parse_set_number(read_at(directory, "loginuid", kSmallFile).value_or(""));
-  evidence.session = parse_set_number(read_at(directory, "sessionid", kSmallFile).value_or(""));
-  ControlGroup group = parse_control_group(read_at(directory, "cgroup", kSmallFile).value_or(""));
+  evidence.login_uid = parse_set_number(read_at(directory, "loginuid").value_or(""));
+  evidence.session = parse_set_number(read_at(directory, "sessionid").value_or(""));
+  ControlGroup group = parse_control_group(read_at(directory, "cgroup").value_or(""));
   evidence.unit = std::move(group.unit);
   evidence.container = std::move(group.container);
   // A container has accounts and terminals of its own.
@@ -219,7 +255,7 @@ ProcessReader::Ancestry ProcessReader::ancestry_of(const Open& process, std::opt
     ancestry.client = client_of(process);
     return ancestry;
   }
-  if (!parent) ancestry.is_cut = stat_at(process.directory.get()).value_or(ProcessStat{1}).parent != 0;
+  if (!parent) ancestry.is_cut = stat_at(process.directory.get()).value_or(ProcessStat{{}, 1}).parent != 0;
   while (parent && parent->pid != 1) {
     if (ancestry.parents.size() == kMostParents) {
       ancestry.is_cut = true;
@@ -232,7 +268,7 @@ ProcessReader::Ancestry ProcessReader::ancestry_of(const Open& process, std::opt
       break;
     }
     auto above = open_parent(*parent);
-    if (!above) ancestry.is_cut = stat_at(parent->directory.get()).value_or(ProcessStat{1}).parent != 0;
+    if (!above) ancestry.is_cut = stat_at(parent->directory.get()).value_or(ProcessStat{{}, 1}).parent != 0;
     parent = std::move(above);
   }
   return ancestry;
@@ -241,7 +277,7 @@ ProcessReader::Ancestry ProcessReader::ancestry_of(const Open& process, std::opt
 /// Root's: anybody can call a program so.
 bool ProcessReader::is_sshd(const Open& process, const std::string& name) const {
   if (!name.starts_with("sshd")) return false;
-  const auto text = read_at(process.directory.get(), "status", kSmallFile);
+  const auto text = read_at(process.directory.get(), "status");
   const auto status = text ? parse_process_status(*text) : std::nullopt;
   if (!status || status->effective_uid != 0) return false;
   std::string program = link_at(process.directory.get(), "exe");
@@ -264,8 +300,8 @@ std::string ProcessReader::client_of(const Open& sshd) {
   std::set<std::uint64_t> inodes;
   std::string client;
   for (const char* table : {"net/tcp", "net/tcp6"}) {
-    const auto text = read_at(sshd.directory.get(), table, kMostOfTcp);
-    if (!text || text->size() == kMostOfTcp) return {};
+    const auto text = read_table_at(sshd.directory.get(), table, kMostOfTcp);
+    if (!text) return {};
     for (const TcpConnection& connection : parse_tcp_connections(*text)) {
       if (!sockets->contains(connection.inode)) continue;
       inodes.insert(connection.inode);

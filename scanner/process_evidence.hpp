@@ -12,6 +12,7 @@
 #include "manifests/unique_fd.hpp"
 #include "scanner/accounts.hpp"
 #include "scanner/evidence.hpp"
+#include "scanner/pid_cursor.hpp"
 
 namespace driftd::scanner {
 
@@ -19,9 +20,10 @@ namespace driftd::scanner {
 /// processes come and go:
 ///  1. the process's number is taken from the pidfd, and its directory in /proc is opened, which from then on is of one
 ///     process only, whoever has the number later;
-///  2. executable, arguments and all else are read there;
+///  2. executable, users, session and unit are read there;
 ///  3. the process of the pidfd is still there, dead or alive, so its number was never free, and the directory is its;
-///  4. a parent's directory counts if the child named the same parent before and after it was opened: a process does
+///  4. arguments and parents take longer, and are left out where it has gone meanwhile;
+///  5. a parent's directory counts if the child named the same parent before and after it was opened: a process does
 ///     not go back to a parent that it has lost.
 /// May wait, where a process's memory is in the hands of a file system that hangs. Not thread-safe.
 class ProcessReader {
@@ -32,6 +34,9 @@ class ProcessReader {
 
   /// Nothing where the process has been reaped, or keeps changing.
   std::optional<Evidence> read(int pidfd);
+
+  /// How far the numbers of processes are.
+  [[nodiscard]] PidCursor numbers() const;
 
  private:
   struct Ancestry {
@@ -57,11 +62,13 @@ class ProcessReader {
     manifests::UniqueFd directory;
   };
 
-  ProcessReader(manifests::UniqueFd proc, std::string passwd) : proc_(std::move(proc)), passwd_(std::move(passwd)) {}
+  ProcessReader(manifests::UniqueFd proc, manifests::UniqueFd load, std::string passwd)
+      : proc_(std::move(proc)), load_(std::move(load)), passwd_(std::move(passwd)) {}
 
   [[nodiscard]] std::optional<std::int32_t> number_of(int pidfd) const;
   [[nodiscard]] std::optional<Open> open_process(std::int32_t pid) const;
   [[nodiscard]] std::optional<Open> open_parent(const Open& child) const;
+  bool read_identity(const Open& process, Evidence& evidence);
   bool read_own(const Open& process, Evidence& evidence);
   void name_users(Evidence& evidence);
   void read_ancestry(const Open& process, std::optional<Open> parent, int pidfd, Evidence& evidence);
@@ -70,6 +77,7 @@ class ProcessReader {
   [[nodiscard]] std::string client_of(const Open& sshd);
 
   manifests::UniqueFd proc_;
+  manifests::UniqueFd load_;  ///< its loadavg
   std::string passwd_;
   std::optional<Accounts> accounts_;
   std::pair<std::uint64_t, std::int64_t> accounts_version_{};  ///< inode and ctime

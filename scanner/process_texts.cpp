@@ -96,8 +96,11 @@ std::string address_of(std::string_view hex) {
 
 std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   // The name before may hold anything but comes in parentheses, and no later field does.
+  const std::size_t name_begin = text.find('(');
   const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string_view::npos) return std::nullopt;
+  if (name_begin == std::string_view::npos || name_end == std::string_view::npos || name_end <= name_begin) {
+    return std::nullopt;
+  }
   const auto words = words_of(text.substr(name_end + 1));
   constexpr std::size_t kParent = 1;
   constexpr std::size_t kTerminal = 4;
@@ -107,7 +110,8 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   const auto terminal = to_number<std::int32_t>(words[kTerminal]);
   const auto started = to_number<std::uint64_t>(words[kStarted]);
   if (!parent || !terminal || !started) return std::nullopt;
-  return ProcessStat{*parent, static_cast<std::uint32_t>(*terminal), *started};
+  return ProcessStat{std::string(text.substr(name_begin + 1, name_end - name_begin - 1)), *parent,
+                     static_cast<std::uint32_t>(*terminal), *started};
 }
 
 std::optional<ProcessStatus> parse_process_status(std::string_view text) {
@@ -143,6 +147,12 @@ std::optional<std::uint32_t> parse_set_number(std::string_view text) {
   const auto words = words_of(text);
   const auto number = words.size() == 1 ? to_number<std::uint32_t>(words[0]) : std::nullopt;
   return number != kUnset ? number : std::nullopt;
+}
+
+std::optional<std::int32_t> parse_latest_pid(std::string_view text) {
+  constexpr std::size_t kFields = 5;
+  const auto words = words_of(text);
+  return words.size() == kFields ? to_number<std::int32_t>(words.back()) : std::nullopt;
 }
 
 ControlGroup parse_control_group(std::string_view text) {

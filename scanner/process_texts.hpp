@@ -10,6 +10,7 @@
 namespace driftd::scanner {
 
 struct ProcessStat {
+  std::string name;  ///< as the kernel has it (comm), any bytes
   std::int32_t parent = 0;
   std::uint32_t terminal = 0;  ///< device number, 0: none
   std::uint64_t started = 0;   ///< clock ticks after boot
@@ -27,6 +28,9 @@ std::string terminal_name(std::uint32_t device);
 
 /// A uid or session; nothing for 4294967295, which stands for none.
 std::optional<std::uint32_t> parse_set_number(std::string_view text);
+
+/// The number that was given last, from /proc/loadavg.
+std::optional<std::int32_t> parse_latest_pid(std::string_view text);
 
 struct ControlGroup {
   std::string unit;

@@ -13,11 +13,14 @@ using Clock = EvidenceBook::Clock;
 
 namespace {
 
-std::shared_ptr<const Evidence> process(int pid) {
+Toucher process(int pid) {
   Evidence evidence;
   evidence.pid = pid;
-  return std::make_shared<const Evidence>(std::move(evidence));
+  return {std::make_shared<const Evidence>(std::move(evidence)), pid, {}};
 }
+
+/// Of whom nothing is left but the number.
+Toucher gone(int pid) { return {nullptr, pid, {}}; }
 
 ScanResult found(const std::vector<std::string>& paths, const std::vector<std::string>& scope = {}) {
   ScanResult result;
@@ -44,7 +47,7 @@ TEST_CASE("a scan takes who touched what it found, once") {
   book.note("b", kBob, kWall, kStart + 1s);
   const auto taken = book.take(found({"a", "c"}), kStart + 2s);
   REQUIRE(taken.size() == 1);
-  CHECK(taken.at("a").last == kAlice);
+  CHECK(taken.at("a").last == kAlice.process);
   CHECK(taken.at("a").at == kWall);
   CHECK_FALSE(taken.at("a").several);
   CHECK(book.take(found({"a", "b", "c"}), kStart + 3s).empty());
@@ -63,17 +66,17 @@ TEST_CASE("a scan forgets within its scope alone, and nothing that came after it
   book.note("d/a", kAlice, kWall, kStart + 1s);
   book.note("e/a", kAlice, kWall, kStart + 1s);
   book.note("d/b", kBob, kWall, kStart + 3s);
-  CHECK(book.take(found({"d/b"}, {"d"}), kStart + 2s).at("d/b").last == kBob);
+  CHECK(book.take(found({"d/b"}, {"d"}), kStart + 2s).at("d/b").last == kBob.process);
   const auto rest = book.take(found({"d/a", "d/b", "e/a"}), kStart + 4s);
   CHECK(rest.size() == 2);
-  CHECK(rest.at("d/b").last == kBob);
-  CHECK(rest.at("e/a").last == kAlice);
+  CHECK(rest.at("d/b").last == kBob.process);
+  CHECK(rest.at("e/a").last == kAlice.process);
 }
 
 TEST_CASE("of several the last counts, be it unknown") {
   struct Case {
-    std::vector<std::shared_ptr<const Evidence>> touched;
-    std::shared_ptr<const Evidence> last;
+    std::vector<Toucher> touched;
+    Toucher last;
     bool several;
   };
   for (const Case& one : std::vector<Case>{
@@ -81,30 +84,70 @@ TEST_CASE("of several the last counts, be it unknown") {
            {{kAlice, process(1)}, process(1), false},  // the same once more, seen anew
            {{kAlice, kBob}, kBob, true},
            {{kAlice, kBob, kBob}, kBob, true},
-           {{kAlice, nullptr}, nullptr, true},
-           {{nullptr, kBob}, kBob, true},
-           {{nullptr}, nullptr, false},
+           {{kAlice, gone(1)}, gone(1), true},
+           {{gone(3), kBob}, kBob, true},
+           {{gone(3)}, gone(3), false},
        }) {
     EvidenceBook book;
     for (const auto& who : one.touched) book.note("a", who, kWall, kStart + 1s);
     const auto taken = book.take(found({"a"}), kStart + 2s);
-    CHECK((taken.at("a").last != nullptr) == (one.last != nullptr));
-    if (one.last) CHECK(*taken.at("a").last == *one.last);
+    const auto& expected = one.last.process;
+    CHECK((taken.at("a").last != nullptr) == (expected != nullptr));
+    if (expected) CHECK(*taken.at("a").last == *expected);
     CHECK(taken.at("a").several == one.several);
   }
+}
+
+TEST_CASE("who is gone is known by the number, as long as it cannot have become another's") {
+  const auto numbers = [](std::int32_t latest, std::chrono::microseconds after) {
+    return PidCursor{latest, PidCursor::Clock::time_point{} + after};
+  };
+  Toucher writer = process(100);
+  writer.seen = numbers(120, 0us);
+  struct Case {
+    int pid;
+    PidCursor seen;
+    bool is_known;
+  };
+  for (const Case& one : std::vector<Case>{
+           {100, numbers(120, 100us), true},
+           {100, numbers(4000, 4ms), true},
+           {101, numbers(120, 100us), false},
+           {100, numbers(120, 6ms), false},   // all numbers may have been given
+           {100, numbers(99, 100us), false},  // they begin anew
+           {100, numbers(301, 6ms), false},
+           {100, {}, false},
+       }) {
+    EvidenceBook book;
+    book.note("a", writer, kWall, kStart + 1s);
+    Toucher last = gone(one.pid);
+    last.seen = one.seen;
+    book.note("a", last, kWall + 1, kStart + 3s);
+    // It was touched after the scan began, so it is for the next one, too.
+    for (const auto began : {2s, 4s}) {
+      const auto taken = book.take(found({"a"}), kStart + began);
+      REQUIRE(taken.contains("a"));
+      CHECK((taken.at("a").last == writer.process) == one.is_known);
+      CHECK(taken.at("a").several == !one.is_known);
+      CHECK(taken.at("a").at == kWall + 1);
+    }
+  }
+  // Numbers had begun anew before the writer, who has a high one, was looked at.
+  CHECK_FALSE(is_same_process(100, numbers(50, 0us), numbers(120, 100us)));
+  CHECK(is_same_process(100, numbers(50, 0us), numbers(99, 100us)));
 }
 
 TEST_CASE("who ends after writing closes what it wrote; anybody else who closes is somebody else") {
   EvidenceBook book;
   book.note("a", kAlice, kWall, kStart + 1s);
-  book.note_closing("a", 1, kWall, kStart + 1s);
+  book.note_closing("a", gone(1), kWall, kStart + 1s);
   book.note("b", kAlice, kWall, kStart + 1s);
-  book.note_closing("b", 2, kWall, kStart + 1s);
-  book.note_closing("c", 1, kWall, kStart + 1s);
-  book.note("d", nullptr, kWall, kStart + 1s);
-  book.note_closing("d", 1, kWall, kStart + 1s);
+  book.note_closing("b", gone(2), kWall, kStart + 1s);
+  book.note_closing("c", gone(1), kWall, kStart + 1s);
+  book.note("d", gone(1), kWall, kStart + 1s);
+  book.note_closing("d", gone(1), kWall, kStart + 1s);
   const auto taken = book.take(found({"a", "b", "c", "d"}), kStart + 2s);
-  CHECK(taken.at("a").last == kAlice);
+  CHECK(taken.at("a").last == kAlice.process);
   CHECK_FALSE(taken.at("a").several);
   for (const char* unknown : {"b", "c", "d"}) CHECK_FALSE(taken.at(unknown).last);
 }

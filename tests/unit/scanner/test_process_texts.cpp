@@ -16,6 +16,7 @@ TEST_CASE("stat is read behind the last parenthesis, for a name may look like wh
     CAPTURE(name);
     const auto stat = parse_process_stat("123 " + name + tail);
     REQUIRE(stat);
+    CHECK("(" + stat->name + ")" == name);
     CHECK(stat->parent == 17);
     CHECK(stat->terminal == 34816);
     CHECK(stat->started == 987654);
@@ -34,6 +35,14 @@ TEST_CASE("status gives the effective user, and whether the process is in a cont
   CHECK(parse_process_status("Uid:\t1\t2\t3\t4\nNSpid:\t77\t1\n")->is_contained);
   CHECK_FALSE(parse_process_status("Name:\tsh\n"));
   CHECK_FALSE(parse_process_status("Uid:\tx\tx\tx\tx\n"));
+}
+
+TEST_CASE("the number that was given last") {
+  CHECK(parse_latest_pid("0.20 0.18 0.12 1/80 11206\n") == 11206);
+  for (const char* text : {"", "1", "0.20 0.18 0.12 1/80 x\n", "0.20 0.18 0.12 1/80\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_latest_pid(text));
+  }
 }
 
 TEST_CASE("terminals") {
