@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace driftd::scanner {
@@ -51,6 +52,21 @@ void replace(std::map<std::string, Item>& known, const Scope& scope, const Scope
   }
 }
 
+/// Whether what stands there is no newer than what is known of who made it.
+bool is_of(const PathEvidence& evidence, const Finding& finding) {
+  return evidence.last && (!finding.changed_at || *finding.changed_at <= evidence.at);
+}
+
+/// Whether both name the same program of the same person, in one process or several.
+bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
+  if (!one.last || !other.last) return one.last == other.last;
+  const auto author = [](const Evidence& who) {
+    return std::tie(who.name, who.executable, who.uid, who.login_uid, who.session, who.terminal, who.client, who.unit,
+                    who.container);
+  };
+  return author(*one.last) == author(*other.last);
+}
+
 /// What a scan knows of who touched drift that was there before it. True where that is news.
 bool attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered) {
   if (evidence == nullptr) {
@@ -59,11 +75,10 @@ bool attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered) {
     if (is_gone) open.evidence.reset();
     return is_gone;
   }
-  const bool is_known = open.evidence && open.evidence->last == evidence->last && open.evidence->at == evidence->at;
-  if (is_known) return false;
   const PathEvidence before = open.evidence ? *open.evidence : PathEvidence{};
   open.evidence = std::make_shared<const PathEvidence>(merged(before, *evidence));
-  return true;
+  // A program that keeps writing is no news.
+  return !is_same_author(before, *open.evidence);
 }
 
 }  // namespace
@@ -108,11 +123,12 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
   auto recalled = recalled_.extract(finding.path);
   const auto [at, fresh] = open_.try_emplace(finding.path);
   OpenDrift& open = at->second;
-  const bool is_altered = !fresh && open.finding.actual != finding.actual;
+  bool is_altered = !fresh && open.finding.actual != finding.actual;
   if (recalled && fresh) {
     open.first_seen = recalled.mapped().first_seen;
     open.notice = recalled.mapped().notice;
     open.evidence = std::move(recalled.mapped().evidence);
+    is_altered = open.evidence && !is_of(*open.evidence, finding);  // while nobody looked
     changes.recalled.push_back(&open);
   } else if (fresh) {
     open.first_seen = now;
@@ -121,7 +137,7 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
   }
   const bool is_new = fresh && !recalled;
   if (!is_new && attribute(open, evidence, is_altered)) changes.attributed.push_back(&open);
-  open.altered = open.altered || is_altered;
+  open.altered = open.altered || (is_altered && !recalled);
   open.finding = std::move(finding);
 }
 
@@ -137,6 +153,11 @@ DriftChanges DriftSet::end_excuse(std::int64_t now) {
 void DriftSet::recall(std::map<std::string, OpenDrift> open) { recalled_.merge(open); }
 
 void DriftSet::forget() {
+  // Another root may come, and what is there was made by others.
+  static const auto kUnknown = std::make_shared<const PathEvidence>();
+  for (auto& [path, open] : open_) {
+    if (open.evidence) open.evidence = kUnknown;
+  }
   recalled_.merge(open_);
   open_.clear();
   pending_.clear();

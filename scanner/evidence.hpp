@@ -26,7 +26,7 @@ struct Evidence {
   std::vector<std::string> arguments;  ///< each and all together cut, so that few secrets are in them
   bool arguments_cut = false;
 
-  std::optional<std::uint32_t> uid;        ///< the effective one
+  std::optional<std::uint32_t> uid;        ///< where the real, the effective and the saved one are the same
   std::string user;                        ///< its name, where the process has this host's accounts
   std::optional<std::uint32_t> login_uid;  ///< who logged in, whatever user they became; nothing: nobody did
   std::string login_user;

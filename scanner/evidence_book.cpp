@@ -15,9 +15,12 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
     entry.at = now;
     return;
   }
+  // Which of several was the last is not known then.
+  if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
+    last = {nullptr, 0, {}, last.queue};
   PathEvidence evidence{std::move(last.process), wall_clock, false};
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
-  entry = {std::move(evidence), now, last.pid, last.seen};
+  entry = {std::move(evidence), now, last.pid, last.seen, last.queue};
   if (entries_.size() > kMostPaths) forget_oldest();
 }
 

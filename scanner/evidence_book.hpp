@@ -18,6 +18,9 @@ struct Toucher {
   std::shared_ptr<const Evidence> process;  ///< null: unknown
   std::int32_t pid = 0;                     ///< as the event has it; 0: not even that is known
   PidCursor seen;                           ///< when it was there, or later where it is unknown
+  /// Touches of which this is the same waited together to be read; the kernel keeps no order among them. 0: it did not
+  /// wait.
+  std::uint64_t queue = 0;
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -52,6 +55,7 @@ class EvidenceBook {
     Clock::time_point at{};
     std::int32_t pid = 0;  ///< of the last
     PidCursor seen;
+    std::uint64_t queue = 0;
   };
   void forget_oldest();
 

@@ -38,19 +38,34 @@ std::array<std::uint64_t, 2> identity_of(int directory) {
   return {status.st_dev, status.st_ino};
 }
 
-/// struct fanotify_event_info_fid: header, fsid, then a file_handle, then the name with its NUL.
-WatchEvent read_name(std::string_view record) {
-  WatchEvent event;
-  std::size_t at = sizeof(fanotify_event_info_header);
-  std::memcpy(event.file_system.data(), record.data() + at, sizeof event.file_system);
-  at += sizeof event.file_system;
+/// struct fanotify_event_info_fid: header, fsid, then a file_handle, after which there may be a name with its NUL.
+struct FileRecord {
+  FileSystemId file_system{};
+  FileHandle handle;
+  const char* behind = nullptr;
+};
+FileRecord read_file_record(const char* record) {
+  FileRecord read;
+  const char* at = record + sizeof(fanotify_event_info_header);
+  const auto take = [&](auto& value) {
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+  };
   unsigned handle_bytes = 0;
-  std::memcpy(&handle_bytes, record.data() + at, sizeof handle_bytes);
-  std::memcpy(&event.handle_type, record.data() + at + sizeof handle_bytes, sizeof event.handle_type);
-  at += sizeof handle_bytes + sizeof event.handle_type;
-  event.handle = record.substr(at, handle_bytes);
-  event.name = std::string_view(record.data() + at + handle_bytes);
-  return event;
+  take(read.file_system);
+  take(handle_bytes);
+  take(read.handle.type);
+  read.handle.bytes.assign(at, handle_bytes);
+  read.behind = at + handle_bytes;
+  return read;
+}
+
+void take_name(const char* record, WatchEvent& event) {
+  FileRecord read = read_file_record(record);
+  event.file_system = read.file_system;
+  event.handle_type = read.handle.type;
+  event.handle = std::move(read.handle.bytes);
+  event.name = read.behind;
 }
 
 /// struct fanotify_event_info_pidfd: header, then the descriptor, or why there is none.
@@ -62,7 +77,7 @@ UniqueFd pidfd_in(const char* record) {
 
 UniqueFd new_group() {
   return UniqueFd(
-      ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME | FAN_REPORT_PIDFD,
+      ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME_TARGET | FAN_REPORT_PIDFD,
                       O_RDONLY | O_LARGEFILE | O_CLOEXEC));
 }
 
@@ -161,6 +176,7 @@ bool EvidenceGroup::drain(ProcessReader& reader) {
     } else if (length < 0 && errno != EINTR && errno != EAGAIN) {
       fail(std::strerror(errno));
     } else if (length == 0 || errno == EAGAIN) {
+      ++queue_;
       // Nothing waits, so nothing can have been dropped since.
       if (std::exchange(skipping_, false)) mark_all();
       return true;
@@ -189,7 +205,8 @@ void EvidenceGroup::take(const char* data, std::size_t length, ProcessReader& re
       fanotify_event_info_header header;  // NOLINT: copied into
       std::memcpy(&header, info, sizeof header);
       if (header.len == 0) break;
-      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) change.where = read_name({info, header.len});
+      if (header.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) take_name(info, change.where);
+      if (header.info_type == FAN_EVENT_INFO_TYPE_FID) change.where.target = read_file_record(info).handle;
       if (header.info_type == FAN_EVENT_INFO_TYPE_PIDFD) pidfd = pidfd_in(info);
       info += header.len;
     }
@@ -210,10 +227,31 @@ void EvidenceGroup::note(const Change& change, Places& places) {
     if ((change.mask & (FAN_CREATE | FAN_MOVED_TO)) != 0) mark_below(*path);
   }
   if (skipping_) return;
+  Toucher by = change.by;
+  const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
+  switch (changes_names ? Stands::alone : stands(change.where.target, *path, places)) {
+    case Stands::not_there: return;  // who put something else in its place is told next
+    case Stands::with_others: by = {nullptr, 0, {}, queue_}; break;
+    case Stands::alone: break;
+  }
   const auto now = EvidenceBook::Clock::now();
   const bool only_closes = (change.mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
-  only_closes ? book_.note_closing(*path, change.by, std::time(nullptr), now)
-              : book_.note(*path, change.by, std::time(nullptr), now);
+  only_closes ? book_.note_closing(*path, std::move(by), std::time(nullptr), now)
+              : book_.note(*path, std::move(by), std::time(nullptr), now);
+}
+
+/// Whether a path is the name of that file still, which somebody may hold open who lost the name to another, and
+/// whether it is the only one: with others, or where nobody knows, it may be changed by those who are not told of here.
+EvidenceGroup::Stands EvidenceGroup::stands(const FileHandle& file, const std::string& path, Places& places) const {
+  if (!places.root) places.root = open_root();
+  struct stat status {};
+  if (::fstatat(places.root.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
+  }
+  const auto present = handle_of(places.root.get(), path.c_str());
+  if (!present) return Stands::with_others;
+  if (*present != file) return Stands::not_there;
+  return status.st_nlink > 1 && !S_ISDIR(status.st_mode) ? Stands::with_others : Stands::alone;
 }
 
 Toucher EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known) {
@@ -221,7 +259,7 @@ Toucher EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, K
   // in a later event, which came with a descriptor, is no other's.
   if (const auto at = known.find(pid); pidfd >= 0 && at != known.end()) return at->second;
   // The numbers first: as long as the process is there nobody else has its own.
-  Toucher toucher{nullptr, pid, reader.numbers()};
+  Toucher toucher{nullptr, pid, reader.numbers(), queue_};
   auto evidence = pidfd >= 0 ? reader.read(pidfd) : std::nullopt;
   if (!evidence) return toucher;
   if (!latest_ || *latest_ != *evidence) latest_ = std::make_shared<const Evidence>(std::move(*evidence));

@@ -56,6 +56,7 @@ class EvidenceGroup {
   /// What one read() gave has happened before it, so a process that is read once then is known for all of it.
   using Known = std::map<std::int32_t, Toucher>;
   struct Places {
+    manifests::UniqueFd root;
     std::optional<DirtyPaths> paths;
     std::map<std::string, std::optional<std::string>> directories;  ///< by handle; nothing: outside the tree
   };
@@ -68,6 +69,8 @@ class EvidenceGroup {
   void mark_below(const std::string& directory);
   void take(const char* data, std::size_t length, ProcessReader& reader);
   void note(const Change& change, Places& places);
+  enum class Stands { alone, with_others, not_there };
+  [[nodiscard]] Stands stands(const FileHandle& file, const std::string& path, Places& places) const;
   std::optional<std::string> path_of(const WatchEvent& event, Places& places);
   Toucher who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known);
   void lose();
@@ -82,6 +85,7 @@ class EvidenceGroup {
   manifests::EntryIndex end_ = 0;
   std::uint64_t unmarked_ = 0;  ///< directories beyond what the kernel allows
   bool skipping_ = false;       ///< events were dropped, and those that follow may be from before that
+  std::uint64_t queue_ = 1;     ///< how often it was found to be empty
   std::uint64_t lost_ = 0;      ///< times that this happened since it was told
   bool failed_ = false;
   std::string trouble_;

@@ -45,7 +45,7 @@ class EvidenceWatcher {
   virtual std::shared_ptr<TreeEvidence> open_tree(std::string name) = 0;
 };
 
-/// Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE for executables, and Linux 5.15. Fails with the reason.
+/// Needs CAP_SYS_ADMIN, CAP_SYS_PTRACE for executables, and Linux 5.17. Fails with the reason.
 manifests::Result<std::unique_ptr<EvidenceWatcher>> make_evidence_watcher(EvidenceWatcher::OnTrouble on_trouble);
 
 }  // namespace driftd::scanner

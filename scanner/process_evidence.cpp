@@ -101,6 +101,10 @@ std::optional<std::set<std::uint64_t>> sockets_of(int directory) {
   const int descriptors = ::openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptors < 0) return std::nullopt;
   DIR* listing = ::fdopendir(descriptors);
+  if (listing == nullptr) {
+    ::close(descriptors);
+    return std::nullopt;
+  }
   std::set<std::uint64_t> sockets;
   std::size_t count = 0;
   while (const dirent* entry = ::readdir(listing)) {
@@ -202,7 +206,8 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   if (!stat || !status) return false;
   evidence.name = std::move(stat->name);
   evidence.started = stat->started;
-  evidence.uid = status->effective_uid;
+  // A program that is executed next may be set-user-ID, and root's was not who wrote.
+  evidence.uid = status->has_several_users ? std::nullopt : std::optional(status->effective_uid);
   evidence.login_uid = parse_set_number(read_at(directory, "loginuid").value_or(""));
   evidence.session = parse_set_number(read_at(directory, "sessionid").value_or(""));
   ControlGroup group = parse_control_group(read_at(directory, "cgroup").value_or(""));

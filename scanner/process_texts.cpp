@@ -116,17 +116,20 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
 
 std::optional<ProcessStatus> parse_process_status(std::string_view text) {
   std::optional<std::uint32_t> uid;
+  bool has_several_users = false;
   bool is_contained = false;
   for_each_line(text, [&](std::string_view line) {
     if (line.starts_with("Uid:")) {
       const auto words = words_of(line);
-      if (words.size() == 5) uid = to_number<std::uint32_t>(words[2]);
+      if (words.size() != 5) return;
+      uid = to_number<std::uint32_t>(words[2]);
+      has_several_users = std::any_of(words.begin() + 1, words.end(), [&](auto word) { return word != words[2]; });
     } else if (line.starts_with("NSpid:")) {
       is_contained = words_of(line).size() > 2;
     }
   });
   if (!uid) return std::nullopt;
-  return ProcessStatus{*uid, is_contained};
+  return ProcessStatus{*uid, has_several_users, is_contained};
 }
 
 std::string terminal_name(std::uint32_t device) {
@@ -168,7 +171,10 @@ ControlGroup parse_control_group(std::string_view text) {
   });
   // Outside the reader's own root nothing is named from the top.
   if (group.starts_with("/..")) return {};
-  return {unit_in(group), container_in(group)};
+  ControlGroup parsed{unit_in(group), ""};
+  // Below a user's own manager anything may be called a container; and its processes are the user's.
+  if (!parsed.unit.starts_with("user@")) parsed.container = container_in(group);
+  return parsed;
 }
 
 Arguments parse_command_line(std::string_view text) {

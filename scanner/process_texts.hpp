@@ -19,6 +19,8 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text);
 
 struct ProcessStatus {
   std::uint32_t effective_uid = 0;
+  /// By setuid(2) or a set-user-ID program: who it was when it did something is not certain.
+  bool has_several_users = false;
   bool is_contained = false;  ///< in a pid namespace below that of the reader's /proc
 };
 std::optional<ProcessStatus> parse_process_status(std::string_view text);

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,6 +168,17 @@ def test_where_it_is_shown_and_where_it_is_not(site: Site, watched: Tree) -> Non
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {"modified": 1})
         assert evidence_for(site, "settings.py") == evidence
+
+
+def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) -> None:
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        make_known_edit(site, watched, daemon)
+    time.sleep(1.1)  # as exactly as times are kept
+    write_files(watched.root, {"settings.py": "by somebody else\n"})
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {"modified": 1})
+        wait_until(lambda: open_drift(site), lambda seen: seen == {"settings.py": None}, "nobody knows who it was")
 
 
 def test_the_last_of_several(site: Site, watched: Tree) -> None:

@@ -301,6 +301,7 @@ namespace {
 PathEvidence by(int pid, std::int64_t at = 1) {
   Evidence evidence;
   evidence.pid = pid;
+  evidence.name = "program of " + std::to_string(pid);
   return {std::make_shared<const Evidence>(std::move(evidence)), at, false};
 }
 
@@ -326,8 +327,10 @@ TEST_CASE("drift keeps who made it, until somebody else changes it") {
   // Looked at again, as it was.
   CHECK(set.apply(seen("a", "1"), {}, 11).attributed.empty());
   CHECK(author(set) == 7);
-  CHECK(set.apply(seen("a", "1", by(7)), {}, 11).attributed.size() == 1);
+  // The same once more is no news.
+  CHECK(set.apply(seen("a", "1", by(7, 2)), {}, 11).attributed.empty());
   CHECK_FALSE(set.open().at("a").evidence->several);
+  CHECK(set.open().at("a").evidence->at == 2);
   // Somebody else.
   CHECK(paths_of(set.apply(seen("a", "2", by(8)), {}, 12).attributed) == Paths{"a"});
   CHECK(author(set) == 8);
@@ -357,7 +360,31 @@ TEST_CASE("recalled drift has its evidence back when it is found again") {
   const auto changes = set.apply(seen("a", "1"), {}, 10);
   CHECK(author(set) == 7);
   CHECK(changes.attributed.empty());
-  set.forget();
-  CHECK(set.apply(seen("a", "1", by(8, 2)), {}, 11).attributed.size() == 1);
-  CHECK(author(set) == 8);
+}
+
+TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that is news") {
+  ScanResult found = seen("a", "1");
+  for (const auto& [changed_at, is_known] :
+       std::vector<std::pair<std::int64_t, bool>>{{99, true}, {100, true}, {101, false}}) {
+    DriftSet set;
+    OpenDrift before{finding("a"), 5};
+    before.evidence = std::make_shared<const PathEvidence>(by(7, 100));
+    set.recall({{"a", before}});
+    found.findings.front().changed_at = changed_at;
+    const auto changes = set.apply(found, {}, 200);
+    CHECK((author(set) == 7) == is_known);
+    CHECK(changes.attributed.empty() == is_known);
+    CHECK(set.open().at("a").first_seen == 5);
+  }
+}
+
+TEST_CASE("drift that is found below another root is not known to be of who made it below the first") {
+  for (const bool is_known : {false, true}) {
+    DriftSet set;
+    (void)set.apply(seen("a", "1", by(7)), {}, 10);
+    set.forget();
+    const auto changes = set.apply(seen("a", "1", is_known ? std::optional(by(8, 2)) : std::nullopt), {}, 11);
+    CHECK(changes.attributed.size() == 1);
+    CHECK(author(set) == (is_known ? 8 : 0));
+  }
 }

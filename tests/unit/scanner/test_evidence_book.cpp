@@ -98,6 +98,30 @@ TEST_CASE("of several the last counts, be it unknown") {
   }
 }
 
+TEST_CASE("of touches that waited together nobody knows which was the last, unless one process made them all") {
+  const auto waited = [](Toucher who, std::uint64_t queue) {
+    who.queue = queue;
+    return who;
+  };
+  struct Case {
+    std::vector<Toucher> touched;
+    Toucher last;
+  };
+  for (const Case& one : std::vector<Case>{
+           {{waited(kAlice, 1), waited(kAlice, 1)}, kAlice},
+           {{waited(kAlice, 1), waited(kBob, 2)}, kBob},
+           {{waited(kAlice, 1), waited(kBob, 1)}, gone(0)},
+           {{waited(kAlice, 1), waited(kBob, 1), waited(kBob, 1)}, gone(0)},
+           {{waited(kAlice, 1), waited(kBob, 1), waited(kBob, 2)}, kBob},
+       }) {
+    EvidenceBook book;
+    for (const auto& who : one.touched) book.note("a", who, kWall, kStart + 1s);
+    const auto taken = book.take(found({"a"}), kStart + 2s);
+    CHECK(taken.at("a").last == one.last.process);
+    CHECK(taken.at("a").several == (one.last.process != kAlice.process));
+  }
+}
+
 TEST_CASE("who is gone is known by the number, as long as it cannot have become another's") {
   const auto numbers = [](std::int32_t latest, std::chrono::microseconds after) {
     return PidCursor{latest, PidCursor::Clock::time_point{} + after};

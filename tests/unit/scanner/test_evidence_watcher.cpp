@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,18 @@ int shell(const std::string& line, unsigned uid = 0) {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(status == 0);
+  return child;
+}
+
+/// Somebody who does it and waits a moment. The process id.
+int somebody(const std::function<void()>& act) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    act();
+    ::usleep(20'000);
+    ::_exit(0);
+  }
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
   return child;
 }
 
@@ -142,6 +155,30 @@ TEST_CASE("two users who change the same path: the last, and that there were mor
   CHECK(seen.at("a").last->pid == pid);
   CHECK(seen.at("a").last->uid == kNobody);
   CHECK(seen.at("a").several);
+}
+
+TEST_CASE("who writes to a file that has lost its name is not who changed the one that has it") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  const driftd::manifests::UniqueFd old(::open(watched.at("a").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  watched.site.tree.file("cache/new", "another");
+  const int pid = somebody([&] { (void)::rename(watched.at("cache/new").c_str(), watched.at("a").c_str()); });
+  somebody([&] { (void)!::write(old.get(), "x", 1); });
+  const auto seen = watched.look();
+  REQUIRE(seen.contains("a"));
+  REQUIRE(seen.at("a").last);
+  CHECK(seen.at("a").last->pid == pid);
+  CHECK_FALSE(seen.at("a").several);
+}
+
+TEST_CASE("who changes a file that has other names is not known, for others may use those") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  watched.site.tree.hard_link("a", "cache/other");
+  shell("echo x > " + watched.at("a"));
+  const auto seen = watched.look();
+  REQUIRE(seen.contains("a"));
+  CHECK_FALSE(seen.at("a").last);
 }
 
 TEST_CASE("a change that left nothing behind is forgotten by the next look") {

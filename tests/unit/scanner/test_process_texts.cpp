@@ -31,6 +31,8 @@ TEST_CASE("status gives the effective user, and whether the process is in a cont
   const auto status = parse_process_status("Name:\tsh\nUid:\t1000\t0\t1\t2\nNSpid:\t77\n");
   REQUIRE(status);
   CHECK(status->effective_uid == 0);
+  CHECK(status->has_several_users);
+  CHECK_FALSE(parse_process_status("Uid:\t7\t7\t7\t7\n")->has_several_users);
   CHECK_FALSE(status->is_contained);
   CHECK(parse_process_status("Uid:\t1\t2\t3\t4\nNSpid:\t77\t1\n")->is_contained);
   CHECK_FALSE(parse_process_status("Name:\tsh\n"));
@@ -75,6 +77,8 @@ TEST_CASE("units and containers by control group") {
            {"0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope", ""},
            // Below it, groups are the user's to name.
            {"0::/user.slice/user-1000.slice/user@1000.service/ssh.service\n", "user@1000.service", ""},
+           {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/" + id + "\n", "user@1000.service", ""},
+           {"0::/user.slice/user-1000.slice/user@1000.service/lxc/web\n", "user@1000.service", ""},
            {"0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service", ""},
            {"0::/init.scope\n", "init.scope", ""},
            {"0::/my.service.d/x.service\n", "", ""},
