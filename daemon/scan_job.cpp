@@ -25,6 +25,7 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   options.quick = job.depth == Depth::quick;
   options.progress = context.progress;
   options.throttle = job.throttle;
+  options.root = job.root;
   return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, context.stop);
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "daemon/config.hpp"
 #include "daemon/standing.hpp"
@@ -32,6 +33,8 @@ struct ScanJob {
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
+
+  std::optional<scanner::TreeRoot::Identity> root{};  ///< as it is watched; nothing: there was none to be watched
 
   /// Null: nobody watches who makes changes.
   std::shared_ptr<scanner::TreeEvidence> evidence;

@@ -1,6 +1,7 @@
 #include "daemon/service.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -45,6 +46,8 @@ using manifests::Result;
 constexpr auto kTick = std::chrono::seconds(1);
 /// With trees whose file system does not answer at once, as a disk that has to spin up.
 constexpr auto kPatienceWithPlaces = std::chrono::seconds(5);
+/// Some 16,000 events each.
+constexpr unsigned kMostWaitingBatches = 4;
 /// systemd waits longer, but whoever stops a service does not like to.
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
@@ -57,13 +60,7 @@ class Service {
         workers_(io_),
         store_(StateStore::open(config.state_directory)),
         evidence_(make_evidence_source(config.watch)),
-        hub_(config.watch,
-             [this](scanner::WatchBatch batch) {
-               // On the watcher's thread: nothing but handing on.
-               asio::post(io_, [this, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
-                 on_watch(shared);
-               });
-             }),
+        hub_(config.watch, [this](scanner::WatchBatch batch) { hand_on(std::move(batch)); }),
         context_{io_,
                  workers_,
                  hub_,
@@ -220,6 +217,10 @@ class Service {
         spdlog::warn("state_directory has changed; that counts from the next restart on");
         config->state_directory = context_.config->state_directory;
       }
+      if (config->watch != context_.config->watch) {
+        spdlog::warn("watch has changed; that counts from the next restart on");
+        config->watch = context_.config->watch;
+      }
       context_.config = std::make_shared<const Config>(std::move(*config));
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
       control_.listen(context_.config->run_directory);
@@ -270,6 +271,23 @@ class Service {
     watchdog_.expires_after(*interval / 2);
     watchdog_.async_wait([this](boost::system::error_code error) {
       if (!error) await_watchdog();
+    });
+  }
+
+  /// On the watcher's thread. What the io_context's cannot keep up with is lost, so that it goes on with all else.
+  void hand_on(scanner::WatchBatch batch) {
+    if (batch.failure.empty() && waiting_batches_ >= kMostWaitingBatches) {
+      lost_batches_ = true;
+      return;
+    }
+    ++waiting_batches_;
+    asio::post(io_, [this, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
+      on_watch(shared);
+      --waiting_batches_;
+      if (!lost_batches_.exchange(false)) return;
+      auto lost = std::make_shared<scanner::WatchBatch>();
+      lost->overflow = true;
+      on_watch(lost);
     });
   }
 
@@ -329,6 +347,8 @@ class Service {
   const std::string config_file_;
   const std::string host_;
   asio::io_context io_{1};
+  std::atomic<unsigned> waiting_batches_{0};
+  std::atomic<bool> lost_batches_{false};  ///< since it was looked at last
   Workers workers_;
   StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
   HistoryStore history_{store_};                        ///< likewise

@@ -18,13 +18,18 @@ namespace {
 using manifests::RelPath;
 using scanner::Scope;
 
-/// About 17 MB.
+/// About 17 MB, of which trees on the same file system wait for the same.
 constexpr std::size_t kMostWaitingEvents = 100'000;
 /// For what nobody tells: where mounts cannot be watched, and what nobody has thought of.
 constexpr auto kCheckInterval = std::chrono::minutes(1);
 constexpr std::size_t kMostAsked = 10'000;
 /// A little longer than the manifest and the root's identity go without a look (ManifestPoller).
 constexpr auto kUntilReleaseIsKnown = std::chrono::milliseconds(1500);
+
+/// Between looks for what was lost.
+constexpr auto kShortestLossInterval = std::chrono::seconds(5);
+constexpr auto kLongestLossInterval = std::chrono::minutes(1);
+constexpr auto kCalm = std::chrono::minutes(10);
 
 /// Those of `points` that lie below `root`.
 Scope below(const std::string& root, const std::set<std::string>& points) {
@@ -47,11 +52,13 @@ TreeCoverage::TreeCoverage(boost::asio::io_context& io, Workers& workers, std::s
       name_(std::move(name)),
       root_(std::move(root)),
       owner_(std::move(owner)),
-      soon_(io) {}
+      soon_(io),
+      loss_timer_(io) {}
 
 void TreeCoverage::stop() {
   stopped_ = true;
   soon_.cancel();
+  loss_timer_.cancel();
 }
 
 void TreeCoverage::cover(std::function<void()> then) {
@@ -97,22 +104,22 @@ void TreeCoverage::on_tick(Clock::time_point now) {
   check(Change::perhaps);
 }
 
-void TreeCoverage::on_batch(const scanner::WatchBatch& batch) {
+void TreeCoverage::on_batch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
   if (!coverage_.events) return;
-  std::vector<scanner::WatchEvent> events;
-  std::copy_if(batch.events.begin(), batch.events.end(), std::back_inserter(events),
-               [&](const auto& event) { return coverage_.events->may_concern(event); });
-  if (events.empty()) return;
-  const std::size_t count = events.size();
-  // What the looks cannot keep up with is given up for one look at everything, before it fills the memory.
-  if (waiting_events_ + count > kMostWaitingEvents) return owner_.dirty(Scope::whole(), batch.since);
+  if (batch->overflow) look_for_what_was_lost();
+  const bool concerns = std::any_of(batch->events.begin(), batch->events.end(),
+                                    [&](const auto& event) { return coverage_.events->may_concern(event); });
+  if (!concerns) return;
+  const std::size_t count = batch->events.size();
+  // What the looks cannot keep up with is given up, before it fills the memory.
+  if (waiting_events_ + count > kMostWaitingEvents) return look_for_what_was_lost();
   waiting_events_ += count;
   workers_.look(
       *threads_,
-      [paths = coverage_.events, links = links_, events = std::move(events)](const WorkContext&) {
-        return paths->resolve(events, links.get());
+      [paths = coverage_.events, links = links_, batch](const WorkContext&) {
+        return paths->resolve(batch->events, links.get());
       },
-      [weak = weak_from_this(), count, since = batch.since](const std::optional<Scope>& dirty) {
+      [weak = weak_from_this(), count, since = batch->since](const std::optional<Scope>& dirty) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->waiting_events_ -= count;
@@ -154,15 +161,36 @@ void TreeCoverage::check(Change change) {
       });
 }
 
+/// At once the first time. Whoever has the kernel lose events again and again, which takes nothing but files of one's
+/// own on the same file system, does not keep the host scanning.
+void TreeCoverage::look_for_what_was_lost() {
+  if (is_loss_due_) return;
+  is_loss_due_ = true;
+  const auto now = Clock::now();
+  if (now - last_loss_ > kCalm) loss_interval_ = {};
+  loss_timer_.expires_at(last_loss_ + loss_interval_);
+  loss_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self || error || self->stopped_) return;
+    self->is_loss_due_ = false;
+    self->last_loss_ = Clock::now();
+    self->loss_interval_ =
+        std::clamp<Clock::duration>(2 * self->loss_interval_, kShortestLossInterval, kLongestLossInterval);
+    spdlog::warn("{}: change events were lost; looking at everything", self->name_);
+    self->owner_.lost();
+  });
+}
+
 void TreeCoverage::look_at_everything_soon() {
+  look_wanted_in_ = owner_.generation();
   if (is_look_due_) return;
   is_look_due_ = true;
   soon_.expires_after(kUntilReleaseIsKnown);
-  soon_.async_wait([weak = weak_from_this(), generation = owner_.generation()](boost::system::error_code error) {
+  soon_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
     if (!self || error || self->stopped_) return;
     self->is_look_due_ = false;
-    if (generation == self->owner_.generation()) self->owner_.missed();
+    if (self->look_wanted_in_ == self->owner_.generation()) self->owner_.missed();
   });
 }
 

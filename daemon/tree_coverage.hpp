@@ -36,6 +36,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
     std::function<void(bool events, const std::string& refusal)> watching;
     std::function<void(const scanner::Scope&, Clock::time_point since)> dirty;
     std::function<void()> missed;  ///< anything may have changed
+    std::function<void()> lost;    ///< likewise, and it may happen often
   };
 
   /// `root` as configured.
@@ -46,6 +47,9 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   /// Watches the tree as it is now, and then does `then`.
   void cover(std::function<void()> then);
 
+  /// Which directory that was; nothing where there was none.
+  [[nodiscard]] const std::optional<scanner::TreeRoot::Identity>& root() const { return coverage_.root; }
+
   /// What a full scan has found out about files with further names: all there are. Or any other: some of them.
   void know_all_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
   void know_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
@@ -55,7 +59,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
 
   /// To be called every second: looks every minute whether all is still as it was.
   void on_tick(Clock::time_point now);
-  void on_batch(const scanner::WatchBatch& batch);
+  void on_batch(const std::shared_ptr<const scanner::WatchBatch>& batch);
   void on_mounts(const scanner::MountChanges& changes);
 
  private:
@@ -65,6 +69,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   void check(Change change);
   /// The root's place is not what it was. A new release may be the cause, and who looks for those decides first.
   void look_at_everything_soon();
+  void look_for_what_was_lost();
 
   Workers& workers_;
   std::shared_ptr<TreeThreads> threads_;
@@ -83,7 +88,12 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   std::optional<Change> check_again_;  ///< mounts have changed since it began
   Clock::time_point next_check_{};
   boost::asio::steady_timer soon_;
+  boost::asio::steady_timer loss_timer_;
+  bool is_loss_due_ = false;
+  Clock::time_point last_loss_{};  ///< when it was last looked for
+  Clock::duration loss_interval_{};
   bool is_look_due_ = false;
+  unsigned look_wanted_in_ = 0;  ///< the generation that was there when it was last asked for
 };
 
 }  // namespace driftd::daemon

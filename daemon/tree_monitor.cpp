@@ -69,7 +69,9 @@ void TreeMonitor::start() {
                           [this] { return generation_; },
                           [this](bool events, const std::string& refusal) { state_.set_watching(events, refusal); },
                           [this](const scanner::Scope& dirty, Clock::time_point since) { on_dirty(dirty, since); },
-                          [this] { start_scan(Depth::full, Pace::free); }});
+                          [this] { start_scan(Depth::full, Pace::free); },
+                          // What had been read already need not be read again.
+                          [this] { scan_ == 0 ? start_scan(Depth::quick, Pace::free) : scan_again(Pace::free); }});
   recorder_->start();
   // The poller lives no longer than this object does.
   poller_ = std::make_shared<ManifestPoller>(
@@ -261,9 +263,10 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .began = scan_began_,
               .evidence = evidence_};
   // Watching comes first: what changes during the scan is then told.
-  coverage_->cover([weak = weak_from_this(), job = std::move(job)] {
+  coverage_->cover([weak = weak_from_this(), job = std::move(job)]() mutable {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
+    job.root = self->coverage_->root();
     const auto work = [job](const WorkContext& context) { return run(job, context); };
     const auto then = [weak](Scanned scanned) {
       if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
@@ -364,9 +367,8 @@ void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& bat
   if (!state_.watching_events()) return;
   state_.count_events(batch->received, batch->overflow);
   if (!batch->failure.empty()) state_.set_watching(false, batch->failure);
-  if (batch->overflow) spdlog::warn("{}: change events were lost; looking at everything", state_.config().name);
-  if (batch->overflow || !batch->failure.empty()) start_scan(Depth::full, Pace::free);
-  coverage_->on_batch(*batch);
+  if (!batch->failure.empty()) start_scan(Depth::full, Pace::free);
+  coverage_->on_batch(batch);
 }
 
 void TreeMonitor::on_mounts(const scanner::MountChanges& changes) { coverage_->on_mounts(changes); }
@@ -403,6 +405,7 @@ void TreeMonitor::start_rescan() {
   scanner::ScanOptions options;
   options.threads = context_.config->limits.threads;
   options.cache = cache_;
+  options.root = coverage_->root();
   context_.workers.look(
       *threads_,
       [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {

@@ -57,6 +57,10 @@ Coverage WatchHub::cover(const std::string& root) {
   }
   coverage.root = opened->identity;
   if (!watcher) return coverage;
+  if (scanner::is_remote(root)) {
+    coverage.refusal = "a file system of which this host need not know all changes";
+    return coverage;
+  }
   const auto file_system = watcher->watch(*opened);
   const auto usable = file_system ? can_open_handles(*opened) : file_system.error();
   if (usable) {

@@ -89,6 +89,12 @@ void WatchProbe::give_up(const std::string& why) {
 
 void WatchProbe::on_batch(const scanner::WatchBatch& batch) {
   if (!sign_) return;
+  if (batch.overflow) {
+    // The sign may be among what was lost, by a watcher that is alive.
+    sign_.reset();
+    watcher_.reset();
+    return hurry();
+  }
   const bool is_told = std::any_of(batch.events.begin(), batch.events.end(), [&](const scanner::WatchEvent& event) {
     return event.file_system == sign_->file_system && event.handle_type == sign_->directory.type &&
            event.handle == sign_->directory.bytes && event.name == kName;

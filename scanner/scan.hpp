@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "scanner/scan_thread.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/throttle.hpp"
+#include "scanner/tree_root.hpp"
 
 namespace driftd::scanner {
 
@@ -43,6 +45,8 @@ struct ScanOptions {
   std::shared_ptr<StatCache> cache = nullptr;
   /// Content that the cache knows is not read again. Wants a cache.
   bool quick = false;
+  /// The directory that the plan's root is to lead to, and by which mount. Nothing: wherever it leads.
+  std::optional<TreeRoot::Identity> root{};
 };
 
 struct ScanResult {
@@ -63,7 +67,8 @@ struct ScanResult {
 
 /// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it
 /// agrees, it is in `findings` or in `pending`, or it is in `unverified` (itself or by a directory above). Fails (`io`)
-/// only where the root itself cannot be opened, or a stop was requested; a failed scan says nothing about the tree.
+/// only where the root itself cannot be opened or is another than wanted, or a stop was requested; a failed scan says
+/// nothing about the tree.
 manifests::Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
                                    const std::stop_token& stop);
 

@@ -1,6 +1,7 @@
 #include "scanner/tree_root.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -14,11 +15,18 @@
 namespace driftd::scanner {
 namespace {
 
+using manifests::Error;
 using manifests::Result;
 using manifests::UniqueFd;
 
 /// linux/stat.h; younger than the headers of the oldest system that we build on.
 constexpr unsigned kMountIdUnique = 0x4000;
+
+/// statfs(2) f_type of what linux/magic.h does not have: from the kernel's fs/gfs2, and those file systems' own
+/// headers.
+constexpr std::uint32_t kGfs2 = 0x01161970;
+constexpr std::uint32_t kGpfs = 0x47504653;
+constexpr std::uint32_t kLustre = 0x0BD00BD0;
 
 /// A file_handle ends in an array without a size.
 struct HandleBuffer {
@@ -30,23 +38,29 @@ struct HandleBuffer {
 
 }  // namespace
 
-Result<TreeRoot> TreeRoot::open(const std::string& path) {
-  TreeRoot root;
-  root.fd = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+Result<TreeRoot::Identity> TreeRoot::identify(int directory) {
+  Identity identity;
   struct statx status {};
   // A kernel that does not know the unique number leaves it out; then it is asked for the other one.
-  if (!root.fd || ::statx(root.fd.get(), "", AT_EMPTY_PATH, STATX_INO | kMountIdUnique, &status) != 0) {
-    return manifests::system_error(path, errno);
+  if (::statx(directory, "", AT_EMPTY_PATH, STATX_INO | kMountIdUnique, &status) != 0) {
+    return manifests::system_error("statx", errno);
   }
-  Identity& identity = root.identity;
   if ((status.stx_mask & kMountIdUnique) != 0) identity.unique_mount = status.stx_mnt_id;
-  if (::statx(root.fd.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &status) != 0) {
-    return manifests::system_error(path, errno);
+  if (::statx(directory, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &status) != 0) {
+    return manifests::system_error("statx", errno);
   }
   identity.device = makedev(status.stx_dev_major, status.stx_dev_minor);
   identity.inode = status.stx_ino;
   identity.mount = status.stx_mnt_id;
-  return root;
+  return identity;
+}
+
+Result<TreeRoot> TreeRoot::open(const std::string& path) {
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
+  if (!directory) return manifests::system_error(path, errno);
+  const auto identity = identify(directory.get());
+  if (!identity) return Error{identity.error().code, path + ": " + identity.error().message};
+  return TreeRoot{std::move(directory), *identity};
 }
 
 Result<FileSystemId> TreeRoot::file_system() const {
@@ -56,6 +70,28 @@ Result<FileSystemId> TreeRoot::file_system() const {
   static_assert(sizeof status.f_fsid == sizeof id);
   std::memcpy(id.data(), &status.f_fsid, sizeof id);
   return id;
+}
+
+bool is_remote(const std::string& path) {
+  struct statfs status {};
+  if (::statfs(path.c_str(), &status) != 0) return false;
+  switch (static_cast<std::uint32_t>(status.f_type)) {
+    case AFS_FS_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case CEPH_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case CODA_SUPER_MAGIC:
+    case FUSE_SUPER_MAGIC:
+    case NFS_SUPER_MAGIC:
+    case OCFS2_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case kGfs2:
+    case kGpfs:
+    case kLustre: return true;
+    default: return false;
+  }
 }
 
 UniqueFd open_by_handle(int mount, const FileHandle& handle, int flags) {

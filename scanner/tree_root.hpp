@@ -33,11 +33,17 @@ struct TreeRoot {
   manifests::UniqueFd fd;
   Identity identity;
 
+  static manifests::Result<Identity> identify(int directory);
+
   /// Follows links. Fails (`io`) where no directory is there that can be opened.
   static manifests::Result<TreeRoot> open(const std::string& path);
 
   [[nodiscard]] manifests::Result<FileSystemId> file_system() const;
 };
+
+/// Whether what is there is answered for by another host or a program, and may change without this kernel knowing: a
+/// network, cluster or FUSE file system.
+bool is_remote(const std::string& path);
 
 /// A file's or directory's handle as name_to_handle_at(2) and change events give it.
 struct FileHandle {

@@ -147,6 +147,11 @@ def test_edits_during_the_first_scan_are_not_lost(site: Site, many: tuple[Tree, 
         daemon.wait_ready().wait_for_drift("many", {"modified": BURST // 5}, seconds=30)
 
 
+def scans(daemon: Daemon, tree: str) -> float:
+    page = daemon.metrics()
+    return sum(page.number("driftd_scans_total", tree=tree, type=kind) for kind in ("full", "quick"))
+
+
 def test_events_that_the_kernel_had_to_drop(site: Site) -> None:
     """More changes than its queue holds, while nobody reads."""
     require_events(site.directory)
@@ -167,9 +172,37 @@ def test_events_that_the_kernel_had_to_drop(site: Site) -> None:
         daemon.wait_for_drift("many", {"modified": len(names)}, seconds=60)
         page = daemon.metrics()
         assert page.number("driftd_watch_overflows_total", tree="many") >= 1
-        assert page.number("driftd_scans_total", tree="many", type="full") == 2
+        assert scans(daemon, "many") == 2
         assert page.number("driftd_watch_probe_failures_total") == 0, "who is stopped is not blind"
         assert watched_by(daemon, "many", "events")
+
+
+def test_events_that_are_lost_again_and_again(site: Site, app: Tree) -> None:
+    """By anybody's files on the same file system. The host does not scan all the time for that."""
+    require_events(site.directory)
+    room = int(Path("/proc/sys/fs/fanotify/max_queued_events").read_text())
+    if room > 20_000:
+        pytest.skip(f"this kernel holds {room} events")
+    app.settings.update(quick_scan="1h", full_scan="24h")
+    elsewhere = [site.directory / "elsewhere" / f"f{number}" for number in range(room + 1000)]
+    elsewhere[0].parent.mkdir()
+    rounds = 5
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        for lost in range(1, rounds + 1):
+            daemon.send(signal.SIGSTOP)
+            try:
+                in_parallel(elsewhere, Path.touch)
+                if lost == rounds:
+                    write_files(app.root, {"app.py": "edited, and nobody was told\n"})
+            finally:
+                daemon.send(signal.SIGCONT)
+            daemon.wait_for_metrics(
+                lambda page, wanted=lost: page.number("driftd_watch_overflows_total", tree="app") >= wanted, "a loss", 20
+            )
+        daemon.wait_for_drift("app", {"modified": 1}, seconds=60)
+        # At once, and after 5, 10, 20 s.
+        assert scans(daemon, "app") <= 1 + 4
 
 
 def probe_latency(daemon: Daemon) -> float:

@@ -2,6 +2,7 @@
 a file system with its last mount; so each of these would blind whoever does not look."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,42 @@ def test_a_mount_over_the_root(site: Site, app: Tree, workdir: Path, how: str) -
         daemon.wait_for_drift("app", before, SOON_WHOLE)
         write_files(app.root, {"bin/run": "edited\n"})
         daemon.wait_for_drift("app", {"modified": before.get("modified", 0) + 1}, SOON)
+
+
+def test_another_directory_on_the_root_for_a_moment(site: Site, app: Tree, workdir: Path) -> None:
+    """Just when a changed path is looked at: what is there then says nothing of the tree."""
+    like = small_application(workdir / "like")
+    moment = f"touch {app.root}/app.py; sleep 0.08; mount --bind {like} {app.root}; sleep 0.06"
+    with DaemonAmongMounts(site) as daemon:
+        daemon.wait_ready()
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        for _ in range(3):
+            daemon.run(f"{moment}; {UNMOUNT.format(app.root)}")
+            time.sleep(SOON)
+            daemon.wait_for_drift("app", {"modified": 1}, SOON_WHOLE)
+
+
+def test_mounted_again_while_a_new_release_is_looked_at(site: Site, app: Tree, disk: str, workdir: Path) -> None:
+    """The look that the first of two such moments asked for is the release's; the second wants one of its own."""
+    like = small_application(workdir / "like")
+    again = f"{UNMOUNT.format(app.root)}; {disk}"
+    with DaemonAmongMounts(site, disk) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        for sequence in range(2, 5):
+            began = time.monotonic()
+            daemon.run(again)
+            site.release_of(like, app, release=f"v{sequence}", sequence=sequence)
+            wait_until(
+                lambda: daemon.metrics().value("driftd_manifest_sequence", tree="app"),
+                lambda seen, wanted=sequence: seen == wanted,
+                "the release is in force",
+            )
+            time.sleep(max(0.0, began + 1.1 - time.monotonic()))
+            daemon.run(f"{again}; echo edited > {app.root}/app.py")
+            daemon.wait_for_drift("app", {"modified": 1}, SOON_WHOLE)
+            daemon.run(f"cp {like}/app.py {app.root}/app.py")
+            daemon.wait_for_drift("app", {}, SOON)
 
 
 def test_unmounted_and_mounted_again_at_once(site: Site, app: Tree, disk: str, workdir: Path) -> None:

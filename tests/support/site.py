@@ -64,8 +64,14 @@ class Site:
 
     def release(self, tree: Tree, *options: str | bytes, keys: Keys | None = None, **identity: Any) -> Path:
         """Builds the manifest of the tree as it is now, signs it and puts it in force."""
+        return self.release_of(tree.root, tree, *options, keys=keys, **identity)
+
+    def release_of(
+        self, content: Path, tree: Tree, *options: str | bytes, keys: Keys | None = None, **identity: Any
+    ) -> Path:
+        """Likewise, of what lies elsewhere."""
         staged = self.directory / "staging" / tree.manifest.name
-        build(tree.root, staged, *options, **{"name": tree.name, **identity})
+        build(content, staged, *options, **{"name": tree.name, **identity})
         sign(keys or self.keys, staged)
         publish(staged, tree.manifest)
         return tree.manifest
