@@ -149,7 +149,7 @@ int run_check(const CommandLine& line, const std::string& host) {
   if (!report) return fail(report.error(), line.output);
   if (line.output != Output::nagios) {
     for (const TreeReport& tree : report->trees) {
-      for (const Problem& problem : tree.problems) fmt::print(stderr, "driftd: {}: {}\n", tree.name, problem.message);
+      for (const Problem& problem : tree.problems) tell(tree.name + ": " + problem.message);
     }
   }
   if (auto printed = print_report(*report, line); !printed) {
