@@ -1,5 +1,7 @@
 #include "daemon/ongoing_look.hpp"
 
+#include <system_error>
+
 #include <fmt/format.h>
 
 #include "manifests/escape.hpp"
@@ -28,7 +30,11 @@ void OngoingLook::know(const TreeReport& known) {
 void OngoingLook::show(const scanner::ScanPlan& plan, const scanner::Scope& scope,
                        const std::shared_ptr<const scanner::ScanProgress>& progress) {
   const std::lock_guard lock(mutex_);
-  if (!is_given_up_) display_.emplace(plan.manifest->manifest(), scope, progress);
+  if (is_given_up_) return;
+  try {
+    display_.emplace(plan.manifest->manifest(), scope, progress);
+  } catch (const std::system_error&) {  // no thread is left for it
+  }
 }
 
 void OngoingLook::hide() {
