@@ -9,6 +9,7 @@
 
 #include "daemon/check_command.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/report.hpp"
 #include "daemon/service.hpp"
 #include "daemon/standard_output.hpp"
@@ -29,14 +30,14 @@ std::string host_name() {
 }
 
 int run_config_check(const CommandLine& line) {
-  const auto config = load_config(line.config_file, host_name());
+  const auto config = load_config_with_patience(line.config_file, host_name());
   if (!config) return fail(config.error());
   return print(fmt::format("{}: ok, {} tree{}\n", manifests::escape(line.config_file), config->trees.size(),
                            config->trees.size() == 1 ? "" : "s"));
 }
 
 int run_trust_reset(const CommandLine& line) {
-  const auto config = load_config(line.config_file, host_name());
+  const auto config = load_config_with_patience(line.config_file, host_name());
   if (!config) return fail(config.error());
   if (line.reason.empty()) return fail({ErrorCode::usage, "--reason must say something: it is recorded and shown"});
   for (const std::string& name : line.trees) {

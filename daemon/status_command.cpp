@@ -1,8 +1,8 @@
 #include "daemon/status_command.hpp"
 
 #include "daemon/commands.hpp"
-#include "daemon/config.hpp"
 #include "daemon/control_client.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/standard_output.hpp"
 
 namespace driftd::daemon {
@@ -14,7 +14,7 @@ using manifests::Result;
 /// The configuration tells where the daemon is. Where the usual one cannot be read, the daemon may still run by what it
 /// read before, in the usual place; another daemon's would be found there where one was named.
 Result<std::string> run_directory(const CommandLine& line, const std::string& host) {
-  const auto config = load_config(line.config_file, host);
+  const auto config = load_config_with_patience(line.config_file, host);
   if (config) return config->run_directory;
   if (line.config_file != kDefaultConfig) return config.error();
   tell(config.error().message);
