@@ -7,13 +7,15 @@
 #include <set>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
 #include "daemon/history_store.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/ongoing_look.hpp"
 #include "daemon/path_arguments.hpp"
 #include "daemon/patience.hpp"
-#include "daemon/place_probe.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
 #include "manifests/escape.hpp"
@@ -108,6 +110,13 @@ void drop_wrong_guesses(std::vector<TreeReport>& trees) {
   std::erase_if(trees, [](const TreeReport& tree) { return tree.asked.empty(); });
 }
 
+/// What stands in the way of asking anything; all empty: nothing.
+struct Reachability {
+  std::map<std::string, Error> trees;  ///< by name; those that are not to be touched
+  std::optional<Error> trust;
+  std::optional<Error> state;
+};
+
 /// What the daemon remembers of a tree, where it can be read.
 struct Memory {
   std::optional<StateStore> store;
@@ -116,8 +125,10 @@ struct Memory {
   std::optional<Error> broken;  ///< it is there, and yet nobody can rely on it
 };
 
-Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOptions& options) {
+Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOptions& options,
+                   const Reachability& reached) {
   if (options.trust) return {{}, {}, "no configuration says where the daemon's state is", {}};
+  if (reached.state) return {{}, {}, reached.state->message, reached.state};
   // To do without a state that is out of reach is one thing, to overlook one that is damaged another.
   const auto without = [&](const Error& error) {
     const bool is_there = StateStore::is_readable(config.state_directory);
@@ -135,9 +146,9 @@ Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOpti
 /// The manifest on disk where it may be taken. Otherwise that is a problem, and the last good one, as far as it is
 /// remembered, is what the tree is compared with: drift from that is drift whatever lies there now.
 void accept_manifest(const Config& config, const TreeConfig& tree, const manifests::TrustPolicy& policy, Memory& memory,
-                     TreeReport& report) {
+                     const manifests::OnRead& on_read, TreeReport& report) {
   const std::size_t limit = config.limits.manifest_size;
-  auto offered = read_offered(tree.manifest, policy, limit);
+  auto offered = read_offered(tree.manifest, policy, limit, on_read);
   const TreeRecord* record = memory.record ? &*memory.record : nullptr;
   auto judged = offered ? judge_offer(*offered->manifest, tree, policy, record, report.trusted_now)
                         : Result<void>(offered.error());
@@ -206,6 +217,7 @@ struct TreeCheck {
   Config config;
   TreeConfig tree;
   TreePlaces places;
+  Reachability reached;
   scanner::Scope scope;
   CheckOptions options;
   std::int64_t now;
@@ -224,23 +236,29 @@ TreeReport begin_report(const TreeCheck& check) {
 
 TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
                       const std::shared_ptr<scanner::ScanProgress>& progress) {
-  const auto& [config, tree, places, scope, options, now] = check;
+  const auto& [config, tree, places, reached, scope, options, now] = check;
   TreeReport report = begin_report(check);
   const auto start = std::chrono::steady_clock::now();
 
-  const auto policy = options.trust ? Result<manifests::TrustPolicy>(*options.trust) : load_policy(config.trust, tree);
+  look.ask(fmt::format("{}", fmt::join(config.trust.directories, ", ")));
+  const auto policy = options.trust   ? Result<manifests::TrustPolicy>(*options.trust)
+                      : reached.trust ? Result<manifests::TrustPolicy>(*reached.trust)
+                                      : load_policy(config.trust, tree);
   if (!policy) {
     report.problems.push_back(problem("trust", policy.error()));
     return report;
   }
-  Memory memory = read_memory(config, tree, options);
+  look.ask(config.state_directory);
+  Memory memory = read_memory(config, tree, options, reached);
   report.replay_unchecked = memory.why_not;
   if (memory.broken) report.problems.push_back(problem("state", *memory.broken));
   if (memory.record) report.trust_reset = memory.record->last_reset;
   report.trusted_now = trusted_time(now, memory);
   report.clock_suspect = now < report.trusted_now;
-  accept_manifest(config, tree, *policy, memory, report);
+  look.ask(tree.manifest);
+  accept_manifest(config, tree, *policy, memory, scanner::steps_of(progress), report);
   if (!report.manifest) return report;
+  look.ask(config.state_directory);
   const ManifestPointer previous = release_before(config, tree, *policy, memory, report);
   const auto plan = make_plan(places, tree, report.manifest, previous);
   if (!plan) {
@@ -252,6 +270,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
   scan_options.progress = progress;
   report.plan = *plan;
   look.know(report);
+  look.ask(tree.root);
   if (options.progress == ShowProgress::yes) look.show(**plan, scope, progress);
   auto result = scanner::scan(**plan, scope, scan_options, {});
   look.hide();
@@ -264,6 +283,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       count_pending_as_drift(*report.scan);
     }
     refuse_unknown_paths(**plan, report);
+    look.ask(config.state_directory);
     if (memory.store && !report.scan->findings.empty()) {
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
     }
@@ -278,21 +298,40 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
   return report;
 }
 
-/// Where the trees are. One whose file system does not answer is where the configuration has it: trees next to it need
-/// not wait for long.
-TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*>& chosen,
-                       const CheckOptions& options) {
+/// Where the trees are, and what does not answer. A tree that does not is where the configuration has it: trees next to
+/// it need not wait for long.
+TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*>& chosen, const CheckOptions& options,
+                       Reachability& reached) {
   constexpr std::chrono::milliseconds kPatienceWithOthers{5000};
-  std::vector<PlaceQuestion> questions;
+  TreePlaces places;
+  for (const TreeConfig& tree : config.trees) places.emplace(tree.name, written_place(tree));
+  if (options.unreachable) {
+    for (const TreeConfig& tree : config.trees) reached.trees.emplace(tree.name, *options.unreachable);
+    return places;
+  }
+  std::vector<Inquiry> inquiries;
   for (const TreeConfig& tree : config.trees) {
     const bool is_chosen = std::find(chosen.begin(), chosen.end(), &tree) != chosen.end();
-    questions.push_back({tree, is_chosen ? options.patience : std::min(options.patience, kPatienceWithOthers)});
+    inquiries.push_back(
+        inquire_place(tree, is_chosen ? options.patience : std::min(options.patience, kPatienceWithOthers)));
   }
-  const auto found = probe_places(questions);
-  TreePlaces places;
-  for (std::size_t i = 0; i < questions.size(); ++i) {
-    places.emplace(questions[i].tree.name, found[i] ? *found[i] : written_place(questions[i].tree));
+  if (!options.trust) {
+    inquiries.push_back(inquire_trust(config.trust, options.patience));
+    inquiries.push_back(inquire_state(config.state_directory, options.patience));
   }
+  const auto answers = ask_apart(inquiries);
+  for (std::size_t i = 0; i < config.trees.size(); ++i) {
+    const std::string& name = config.trees[i].name;
+    if (auto place = place_told(answers[i])) {
+      places.at(name) = std::move(*place);
+    } else {
+      reached.trees.emplace(name, place.error());
+    }
+  }
+  if (options.trust) return places;
+  const auto error_of = [](const auto& answer) { return answer ? std::nullopt : std::optional(answer.error()); };
+  reached.trust = error_of(answers[config.trees.size()]);
+  reached.state = error_of(answers.back());
   return places;
 }
 
@@ -310,7 +349,11 @@ TreeReport check_with_patience(TreeCheck check, bool& has_left_work) {
   const auto shared = std::make_shared<const TreeCheck>(std::move(check));
   const auto look = std::make_shared<OngoingLook>(begin_report(*shared));
   const auto patience = shared->options.patience;
-  if (!shared->places.at(shared->tree.name).is_known) return look->give_up(patience);
+  if (const auto why = shared->reached.trees.find(shared->tree.name); why != shared->reached.trees.end()) {
+    TreeReport report = begin_report(*shared);
+    report.problems.push_back(problem("scan", why->second));
+    return report;
+  }
   auto done =
       do_with_patience([shared, look](const auto& progress) { return check_tree(*shared, *look, progress); }, patience);
   has_left_work = has_left_work || !done;
@@ -345,12 +388,13 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   if (!trees) return trees.error();
   CheckReport report;
   report.host = host;
-  const TreePlaces places = find_places(config, *trees, options);
+  Reachability reached;
+  const TreePlaces places = find_places(config, *trees, options, reached);
   const auto scopes = find_scopes(*trees, places, options);
   if (scopes && !*scopes) return scopes->error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
-    TreeCheck check{config, *(*trees)[i], places, scanner::Scope::whole(), options, report.checked_at};
+    TreeCheck check{config, *(*trees)[i], places, reached, scanner::Scope::whole(), options, report.checked_at};
     if (!scopes) {
       report.has_left_work = true;
       report.trees.push_back(begin_report(check));

@@ -80,6 +80,8 @@ struct CheckOptions {
   bool strict = false;  ///< pending paths are drift; expiry, overrides and an unchecked replay are unknown
   /// Keys that a person named. They are trusted as given, and no directory is read.
   std::optional<manifests::TrustPolicy> trust;
+  /// What has been found out already: why the trees cannot be looked at.
+  std::optional<manifests::Error> unreachable;
 };
 
 /// Fails (`usage`) for trees or paths that do not exist in the configuration; all else is in the report.

@@ -1,9 +1,9 @@
 #include "daemon/check_command.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,14 +14,13 @@
 
 #include "daemon/check.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/place_probe.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/report.hpp"
 #include "daemon/standard_output.hpp"
+#include "manifests/file_io.hpp"
 #include "manifests/manifest.hpp"
 #include "manifests/mtree.hpp"
 #include "manifests/progress_line.hpp"
-#include "manifests/trust_store.hpp"
-#include "manifests/unique_fd.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -33,9 +32,9 @@ using manifests::Result;
 /// The free form needs a tree's name, and the manifest's header has it; nothing is believed of it before it is
 /// verified.
 std::string claimed_name(const std::string& manifest) {
-  const manifests::UniqueFd file(::open(manifest.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const auto file = manifests::open_regular_file(manifest, SIZE_MAX);
   std::string header(manifests::kMaxHeaderSize, '\0');
-  const ssize_t length = file ? ::read(file.get(), header.data(), header.size()) : -1;
+  const ssize_t length = file ? ::read(file->fd.get(), header.data(), header.size()) : -1;
   header.resize(static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
   constexpr std::string_view kKey = "\n#name: ";
   const std::size_t at = header.find(kKey);
@@ -50,8 +49,20 @@ std::string absolute(const std::string& path) {
   return text;
 }
 
-/// A configuration of the one tree that the command line names.
-Result<Config> free_form(const CommandLine& line) {
+Inquiry inquire_name(const std::string& manifest) {
+  return {manifest, [=](const auto&) -> Result<Inquiry::Texts> { return Inquiry::Texts{claimed_name(manifest)}; }};
+}
+
+Inquiry inquire_key(const std::string& file) {
+  return {file, [=](const auto&) -> Result<Inquiry::Texts> {
+            const auto text = manifests::read_file(file, manifests::minisign::kMaxKeyFile);
+            if (!text) return text.error();
+            return Inquiry::Texts{*text};
+          }};
+}
+
+/// A configuration of the one tree that the command line names, and what else it says; the latter into `options`.
+Result<Config> free_form(const CommandLine& line, CheckOptions& options) {
   if (line.root.empty() || line.manifest.empty() || line.trusted_keys.empty()) {
     return Error{ErrorCode::usage,
                  "without a configuration, --root DIR, --manifest FILE and --trust KEY.pub are all needed"};
@@ -63,22 +74,27 @@ Result<Config> free_form(const CommandLine& line) {
   TreeConfig tree;
   tree.root = absolute(line.root);
   tree.manifest = absolute(line.manifest);
-  tree.name = "tree";
+  std::vector<Inquiry> inquiries;
+  for (const std::string& file : line.trusted_keys) inquiries.push_back(inquire_key(file));
+  inquiries.push_back(inquire_name(tree.manifest));
+  const auto answers = ask_apart(inquiries);
+  options.trust.emplace();
+  for (std::size_t i = 0; i < line.trusted_keys.size(); ++i) {
+    if (!answers[i]) return answers[i].error();
+    const auto key = manifests::minisign::parse_public_key(answers[i]->front());
+    if (!key) return manifests::with_context(line.trusted_keys[i], key.error());
+    options.trust->keys.push_back(*key);
+  }
   // What does not answer gets a report, under no name of its own.
-  if (probe_places({{tree, kHangs}}).front()) tree.name = claimed_name(tree.manifest);
+  if (const auto& name = answers.back(); name) {
+    tree.name = name->front();
+  } else {
+    tree.name = "tree";
+    options.unreachable = name.error();
+  }
   tree.manifest_name = tree.name;
   config.trees.push_back(std::move(tree));
   return config;
-}
-
-Result<manifests::TrustPolicy> named_keys(const std::vector<std::string>& files) {
-  manifests::TrustPolicy policy;
-  for (const std::string& file : files) {
-    auto key = manifests::load_public_key(file);
-    if (!key) return key.error();
-    policy.keys.push_back(*key);
-  }
-  return policy;
 }
 
 bool is_free_form(const CommandLine& line) {
@@ -108,13 +124,8 @@ Result<CheckReport> look(const CommandLine& line, const std::string& host) {
   options.strict = line.strict;
   const bool is_watched = line.output != Output::quiet && line.output != Output::nagios && !line.no_progress;
   if (is_watched && manifests::TerminalLine::is_possible()) options.progress = ShowProgress::yes;
-  const auto config = is_free_form(line) ? free_form(line) : load_config(line.config_file, host);
+  const auto config = is_free_form(line) ? free_form(line, options) : load_config_with_patience(line.config_file, host);
   if (!config) return config.error();
-  if (is_free_form(line)) {
-    auto policy = named_keys(line.trusted_keys);
-    if (!policy) return policy.error();
-    options.trust = std::move(*policy);
-  }
   auto report = check(*config, options, host);
   if (report) report->again = options_again(line);
   return report;
@@ -149,7 +160,7 @@ int run_check(const CommandLine& line, const std::string& host) {
   if (!report) return fail(report.error(), line.output);
   if (line.output != Output::nagios) {
     for (const TreeReport& tree : report->trees) {
-      for (const Problem& problem : tree.problems) fmt::print(stderr, "driftd: {}: {}\n", tree.name, problem.message);
+      for (const Problem& problem : tree.problems) tell(tree.name + ": " + problem.message);
     }
   }
   if (auto printed = print_report(*report, line); !printed) {

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "daemon/report.hpp"
+#include "daemon/commands.hpp"
 #include "manifests/escape.hpp"
-#include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
 
 namespace driftd::daemon {
@@ -168,15 +168,13 @@ std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
     app.parse(reversed);
   } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help and --version
+    std::ostringstream text;
+    const int code = app.exit(success, text, text);  // --help and --version
+    return print(text.str(), code);
   } catch (const CLI::ParseError& error) {
     const std::string message = usage_message(app, error) + " (see driftd --help)";
-    if (std::find(arguments.begin(), arguments.end(), "--nagios") != arguments.end()) {
-      fmt::print("{}", nagios_failure(message));
-      return nagios_exit_code(Verdict::unknown);
-    }
-    fmt::print(stderr, "driftd: {}\n", message);
-    return manifests::kExitUsage;
+    const bool is_plugin = std::find(arguments.begin(), arguments.end(), "--nagios") != arguments.end();
+    return fail({manifests::ErrorCode::usage, message}, is_plugin ? Output::nagios : Output::human);
   }
   return line;
 }

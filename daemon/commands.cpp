@@ -9,8 +9,10 @@
 
 #include "daemon/check_command.hpp"
 #include "daemon/clock.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/report.hpp"
 #include "daemon/service.hpp"
+#include "daemon/standard_output.hpp"
 #include "daemon/state_store.hpp"
 #include "daemon/status_command.hpp"
 #include "manifests/escape.hpp"
@@ -28,15 +30,14 @@ std::string host_name() {
 }
 
 int run_config_check(const CommandLine& line) {
-  const auto config = load_config(line.config_file, host_name());
+  const auto config = load_config_with_patience(line.config_file, host_name());
   if (!config) return fail(config.error());
-  fmt::print("{}: ok, {} tree{}\n", manifests::escape(line.config_file), config->trees.size(),
-             config->trees.size() == 1 ? "" : "s");
-  return manifests::kExitClean;
+  return print(fmt::format("{}: ok, {} tree{}\n", manifests::escape(line.config_file), config->trees.size(),
+                           config->trees.size() == 1 ? "" : "s"));
 }
 
 int run_trust_reset(const CommandLine& line) {
-  const auto config = load_config(line.config_file, host_name());
+  const auto config = load_config_with_patience(line.config_file, host_name());
   if (!config) return fail(config.error());
   if (line.reason.empty()) return fail({ErrorCode::usage, "--reason must say something: it is recorded and shown"});
   for (const std::string& name : line.trees) {
@@ -48,24 +49,34 @@ int run_trust_reset(const CommandLine& line) {
   auto store = StateStore::open_for_repair(config->state_directory);
   if (!store) return fail(store.error());
   if (store->protection() == StateStore::Protection::fresh) {
-    fmt::print(stderr, "driftd: {}: the state was damaged or gone and is new now; restart the daemon to use it\n",
-               manifests::escape(config->state_directory));
+    tell(manifests::escape(config->state_directory) +
+         ": the state was damaged or gone and is new now; restart the daemon to use it");
   }
+  std::string done;
   for (const std::string& name : line.trees) {
     if (auto reset = store->reset_trust(name, line.reason, wall_clock()); !reset) return fail(reset.error());
-    fmt::print("{}: the manifest that lies on disk is taken, whatever its sequence, if its signature is good\n", name);
+    done += name + ": the manifest that lies on disk is taken, whatever its sequence, if its signature is good\n";
   }
-  return manifests::kExitClean;
+  return print(done);
 }
 
 }  // namespace
 
+int print(std::string_view result, int done) {
+  StandardOutput output;
+  output.print(result);
+  const auto printed = output.finish();
+  return printed ? done : fail(printed.error());
+}
+
 int fail(const Error& error, Output output) {
   if (output == Output::nagios) {
-    fmt::print("{}", nagios_failure(error.message));
+    StandardOutput plugin;
+    plugin.print(nagios_failure(error.message));
+    (void)plugin.finish();
     return nagios_exit_code(Verdict::unknown);
   }
-  fmt::print(stderr, "driftd: {}\n", error.message);
+  tell(error.message);
   return error.code == ErrorCode::usage ? manifests::kExitUsage : manifests::kExitUnknown;
 }
 

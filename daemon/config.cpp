@@ -231,17 +231,26 @@ class Reader {
   std::string host_;
 };
 
-Result<YamlNode> read_yaml(const std::string& file) {
-  const auto text = manifests::read_file(file, kMaxConfigFile);
-  if (!text) return text.error();
-  return parse_yaml(*text, file);
+/// Says how to go on, for whoever types a command for the first time or mistypes one.
+manifests::Error no_config(const std::string& file) {
+  const std::string what = file == kDefaultConfig
+                               ? "there is no configuration; name one with --config"
+                               : std::string(
+                                     "No such file or directory; name a configuration that is there with "
+                                     "--config (default ") +
+                                     kDefaultConfig + ")";
+  return {manifests::ErrorCode::io,
+          manifests::escape(file) + ": " + what +
+              ", or check a tree without one: driftd check --root DIR --manifest FILE --trust KEY.pub"};
 }
 
-/// For whoever types a command for the first time.
-manifests::Error no_config() {
-  return {manifests::ErrorCode::io, std::string(kDefaultConfig) +
-                                        ": there is no configuration; name one with --config, or check a tree without "
-                                        "one: driftd check --root DIR --manifest FILE --trust KEY.pub"};
+Result<ConfigFile> read_one(const std::string& file, const OnConfigFile& on_file) {
+  if (on_file) on_file(file);
+  auto text = manifests::read_file(file, kMaxConfigFile);
+  if (text) return ConfigFile{file, std::move(*text)};
+  manifests::Error error = text.error();
+  if (::access(file.c_str(), R_OK) != 0 && errno == EACCES && ::geteuid() != 0) error.message += "; run this as root";
+  return error;
 }
 
 Result<std::vector<std::string>> tree_files(const std::filesystem::path& directory) {
@@ -282,27 +291,41 @@ Result<Config> finished(Config config, const std::string& file) {
 std::string usual_run_directory() { return usual_directory("RUNTIME_DIRECTORY", kDefaultRunDirectory); }
 
 Result<Config> parse_config(const std::string& text, const std::string& file, const std::string& host) {
-  const auto root = parse_yaml(text, file);
-  if (!root) return root.error();
+  return parse_config({{file, text}}, host);
+}
+
+Result<std::vector<ConfigFile>> read_config(const std::string& file, const OnConfigFile& on_file) {
+  std::vector<ConfigFile> files;
+  auto main = read_one(file, on_file);
+  if (!main && ::access(file.c_str(), F_OK) != 0 && errno == ENOENT) return no_config(file);
+  if (!main) return main.error();
+  files.push_back(std::move(*main));
+  const auto more = tree_files(std::filesystem::path(file).parent_path() / "trees.d");
+  if (!more) return more.error();
+  for (const std::string& path : *more) {
+    auto one = read_one(path, on_file);
+    if (!one) return one.error();
+    files.push_back(std::move(*one));
+  }
+  return files;
+}
+
+Result<Config> parse_config(const std::vector<ConfigFile>& files, const std::string& host) {
   Config config;
-  if (auto taken = Reader(file, host).read(*root, config); !taken) return taken.error();
-  return finished(std::move(config), file);
+  for (const ConfigFile& file : files) {
+    const auto root = parse_yaml(file.text, file.path);
+    if (!root) return root.error();
+    Reader reader(file.path, host);
+    auto taken = &file == &files.front() ? reader.read(*root, config) : reader.read_trees_only(*root, config);
+    if (!taken) return taken.error();
+  }
+  return finished(std::move(config), files.front().path);
 }
 
 Result<Config> load_config(const std::string& file, const std::string& host) {
-  Config config;
-  const auto root = read_yaml(file);
-  if (!root && file == kDefaultConfig && ::access(kDefaultConfig, F_OK) != 0 && errno == ENOENT) return no_config();
-  if (!root) return root.error();
-  if (auto taken = Reader(file, host).read(*root, config); !taken) return taken.error();
-  const auto more = tree_files(std::filesystem::path(file).parent_path() / "trees.d");
-  if (!more) return more.error();
-  for (const std::string& one : *more) {
-    const auto trees = read_yaml(one);
-    if (!trees) return trees.error();
-    if (auto taken = Reader(one, host).read_trees_only(*trees, config); !taken) return taken.error();
-  }
-  return finished(std::move(config), file);
+  const auto files = read_config(file);
+  if (!files) return files.error();
+  return parse_config(*files, host);
 }
 
 }  // namespace driftd::daemon

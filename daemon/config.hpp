@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -78,9 +79,23 @@ struct Config {
   LogLevel log_level = LogLevel::info;
 };
 
-/// Reads the file and the `trees.d/*.yaml` beside it, which add trees. Everything unknown, repeated or of the wrong
+/// A file of a configuration.
+struct ConfigFile {
+  std::string path;
+  std::string text;
+};
+
+/// Before a file is read.
+using OnConfigFile = std::function<void(const std::string& path)>;
+
+/// The file, and the `trees.d/*.yaml` beside it. Asks their file system, so it may hang.
+manifests::Result<std::vector<ConfigFile>> read_config(const std::string& file, const OnConfigFile& on_file = {});
+
+/// Of what read_config() gives. The `trees.d/*.yaml` add trees. Everything unknown, repeated or of the wrong
 /// type is an error that starts with file:line:column and, where something near is known, suggests it. `host` stands
 /// for %H in required labels.
+manifests::Result<Config> parse_config(const std::vector<ConfigFile>& files, const std::string& host);
+/// Both.
 manifests::Result<Config> load_config(const std::string& file, const std::string& host);
 
 /// The run directory of a daemon whose configuration does not name one.

@@ -31,6 +31,7 @@ bool may_heal_by_itself(const Standing& standing) {
     case ErrorCode::future:
     case ErrorCode::expired:
     case ErrorCode::io:
+    case ErrorCode::stalled:
     case ErrorCode::unreadable:
     case ErrorCode::trust: return true;
     default: return false;
@@ -100,12 +101,13 @@ void ManifestPoller::await_poll() {
 void ManifestPoller::load(std::string fingerprint) {
   loading_ = true;
   const auto work = [config = owner_.config(), tree = tree_, fingerprint = std::move(fingerprint),
-                     reloaded = std::exchange(reload_, false)](const WorkContext&) {
+                     reloaded = std::exchange(reload_, false)](const WorkContext& context) {
     const auto found = [&](Offer offer) {
       return Found{config, fingerprint, root_fingerprint(tree.root), reloaded, std::move(offer)};
     };
     try {
-      return found(look_for_offer(config->trust, tree, config->limits.manifest_size));
+      return found(
+          look_for_offer(config->trust, tree, config->limits.manifest_size, scanner::steps_of(context.progress)));
     } catch (const std::exception& exception) {
       return found({load_policy(config->trust, tree), io_error(tree, exception)});
     }

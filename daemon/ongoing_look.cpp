@@ -1,8 +1,8 @@
 #include "daemon/ongoing_look.hpp"
 
-#include <fmt/format.h>
+#include <system_error>
 
-#include "manifests/escape.hpp"
+#include "daemon/inquiry.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -25,10 +25,19 @@ void OngoingLook::know(const TreeReport& known) {
   known_ = known;
 }
 
+void OngoingLook::ask(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  asked_ = path;
+}
+
 void OngoingLook::show(const scanner::ScanPlan& plan, const scanner::Scope& scope,
                        const std::shared_ptr<const scanner::ScanProgress>& progress) {
   const std::lock_guard lock(mutex_);
-  if (!is_given_up_) display_.emplace(plan.manifest->manifest(), scope, progress);
+  if (is_given_up_) return;
+  try {
+    display_.emplace(plan.manifest->manifest(), scope, progress);
+  } catch (const std::system_error&) {  // no thread is left for it
+  }
 }
 
 void OngoingLook::hide() {
@@ -41,13 +50,11 @@ TreeReport OngoingLook::give_up(std::chrono::milliseconds waited) {
   is_given_up_ = true;
   display_.reset();
   known_.seconds = std::chrono::duration<double>(waited).count();
-  if (known_.plan) {
+  if (known_.plan && asked_ == known_.root) {
     known_.scan = stalled(known_.asked);
   } else {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
-    known_.problems.push_back(
-        {"scan", "stalled",
-         fmt::format("{}: its file system has not answered for {} s", manifests::escape(known_.root), seconds)});
+    const manifests::Error error = no_answer_from(asked_, waited);
+    known_.problems.push_back({"scan", std::string(to_string(error.code)), error.message});
   }
   return known_;
 }

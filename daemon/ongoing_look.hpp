@@ -15,10 +15,13 @@ namespace driftd::daemon {
 /// is, which must not outlast it. Thread-safe.
 class OngoingLook {
  public:
-  explicit OngoingLook(TreeReport known) : known_(std::move(known)) {}
+  explicit OngoingLook(TreeReport known) : known_(std::move(known)), asked_(known_.root) {}
 
   /// What is known of the tree so far.
   void know(const TreeReport& known);
+
+  /// Which path, or which list of them, is asked about from now on.
+  void ask(const std::string& path);
 
   /// Says on standard error how far the scan is, until hide().
   void show(const scanner::ScanPlan& plan, const scanner::Scope& scope,
@@ -31,6 +34,7 @@ class OngoingLook {
  private:
   std::mutex mutex_;
   TreeReport known_;
+  std::string asked_;
   bool is_given_up_ = false;
   std::optional<ScanDisplay> display_;
 };

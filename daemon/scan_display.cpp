@@ -1,5 +1,6 @@
 #include "daemon/scan_display.hpp"
 
+#include <new>
 #include <utility>
 
 #include "manifests/progress_line.hpp"
@@ -23,7 +24,12 @@ ScanDisplay::ScanDisplay(const Manifest& manifest, const scanner::Scope& scope,
   for (const manifests::RelPath& path : scope.paths()) {
     if (const auto entry = manifest.find(path.str())) add(*entry, manifest.subtree_end(*entry));
   }
-  thread_ = std::jthread([this](const std::stop_token& stop) { draw_until(stop); });
+  thread_ = std::jthread([this](const std::stop_token& stop) {
+    try {
+      draw_until(stop);
+    } catch (const std::bad_alloc&) {  // whoever needs memory for more than this will say so
+    }
+  });
 }
 
 void ScanDisplay::draw_until(const std::stop_token& stop) {

@@ -5,8 +5,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 namespace driftd::daemon {
+
+void tell(std::string_view message) {
+  const std::string line = "driftd: " + std::string(message) + "\n";
+  (void)!std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 void StandardOutput::print(std::string_view text) {
   if (!error_ && std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) error_ = errno;

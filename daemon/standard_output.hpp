@@ -9,6 +9,9 @@
 
 namespace driftd::daemon {
 
+/// One line on standard error, after the program's name. Where it cannot be written, the exit code has to do.
+void tell(std::string_view message);
+
 /// A verdict that nobody could read is no verdict.
 class StandardOutput {
  public:

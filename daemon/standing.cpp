@@ -199,9 +199,10 @@ class Decision {
 
 }  // namespace
 
-Result<OfferedManifest> read_offered(const std::string& path, const TrustPolicy& policy, std::size_t limit) {
+Result<OfferedManifest> read_offered(const std::string& path, const TrustPolicy& policy, std::size_t limit,
+                                     const manifests::OnRead& on_read) {
   Result<manifests::SignedBytes> bytes{Error{}};
-  scanner::in_own_descriptors([&] { bytes = manifests::read_signed_file(path, limit); });
+  scanner::in_own_descriptors([&] { bytes = manifests::read_signed_file(path, limit, on_read); });
   if (!bytes) return bytes.error();
   auto verified = VerifiedManifest::verify(*bytes, policy);
   if (!verified) return manifests::with_context(path, verified.error());
@@ -237,10 +238,11 @@ Result<ManifestPointer> load_kept(const StateStore& store, const TreeConfig& tre
   return std::make_shared<const VerifiedManifest>(std::move(*verified));
 }
 
-Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit) {
+Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit,
+                     const manifests::OnRead& on_read) {
   auto policy = load_policy(trust, tree);
   if (!policy) return {policy.error(), policy.error()};
-  auto manifest = read_offered(tree.manifest, *policy, manifest_limit);
+  auto manifest = read_offered(tree.manifest, *policy, manifest_limit, on_read);
   return {std::move(policy), std::move(manifest)};
 }
 

@@ -38,7 +38,7 @@ struct OfferedManifest {
   ManifestPointer manifest;
 };
 manifests::Result<OfferedManifest> read_offered(const std::string& path, const manifests::TrustPolicy& policy,
-                                                std::size_t limit);
+                                                std::size_t limit, const manifests::OnRead& on_read = {});
 
 /// May the tree take it? Rules alone: scope, then sequence, then time. Without a record (no state can be read), only
 /// what needs none.
@@ -72,7 +72,8 @@ struct Offer {
 };
 
 /// Asks the tree's file system, so it may hang.
-Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit);
+Offer look_for_offer(const TrustConfig& trust, const TreeConfig& tree, std::size_t manifest_limit,
+                     const manifests::OnRead& on_read = {});
 
 /// What is newly accepted is remembered in the store first. `before` is the last decision for this tree in this
 /// process, or empty.

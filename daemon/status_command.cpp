@@ -1,12 +1,9 @@
 #include "daemon/status_command.hpp"
 
-#include <fmt/format.h>
-
 #include "daemon/commands.hpp"
-#include "daemon/config.hpp"
 #include "daemon/control_client.hpp"
+#include "daemon/inquiries.hpp"
 #include "daemon/standard_output.hpp"
-#include "manifests/escape.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -17,10 +14,10 @@ using manifests::Result;
 /// The configuration tells where the daemon is. Where the usual one cannot be read, the daemon may still run by what it
 /// read before, in the usual place; another daemon's would be found there where one was named.
 Result<std::string> run_directory(const CommandLine& line, const std::string& host) {
-  const auto config = load_config(line.config_file, host);
+  const auto config = load_config_with_patience(line.config_file, host);
   if (config) return config->run_directory;
   if (line.config_file != kDefaultConfig) return config.error();
-  fmt::print(stderr, "driftd: {}\n", config.error().message);
+  tell(config.error().message);
   return usual_run_directory();
 }
 
@@ -28,13 +25,9 @@ int ask(const CommandLine& line, const std::string& host, const ControlRequest& 
   const auto directory = run_directory(line, host);
   if (!directory) return fail(directory.error());
   // What comes from the daemon is safe already; escaping again would only double its backslashes.
-  const auto answer =
-      ask_daemon(*directory, request, [](std::string_view note) { fmt::print(stderr, "driftd: {}\n", note); });
+  const auto answer = ask_daemon(*directory, request, tell);
   if (!answer) return fail(answer.error());
-  StandardOutput output;
-  output.print(answer->output);
-  if (auto printed = output.finish(); !printed) return fail(printed.error());
-  return answer->exit;
+  return print(answer->output, answer->exit);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ std::string_view to_string(ErrorCode code) {
   switch (code) {
     case ErrorCode::usage: return "usage";
     case ErrorCode::io: return "io";
+    case ErrorCode::stalled: return "stalled";
     case ErrorCode::trust: return "trust";
     case ErrorCode::size: return "size";
     case ErrorCode::format: return "format";

@@ -12,6 +12,7 @@ namespace driftd::manifests {
 enum class ErrorCode {
   usage,         ///< the caller asked for something that makes no sense: exit code 64
   io,            ///< the system refused; the message carries errno's text
+  stalled,       ///< a file system did not answer in time
   trust,         ///< the trusted keys themselves cannot be used
   size,          ///< larger than its limit
   format,        ///< not what the format allows

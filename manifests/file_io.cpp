@@ -19,6 +19,13 @@ Error too_large(const std::string& path, std::size_t limit) {
   return {ErrorCode::size, escape(path) + ": larger than the limit of " + std::to_string(limit) + " bytes"};
 }
 
+/// Without leaving a trace in the file's times, where that is allowed: to its owner and to root.
+int open_to_read(const std::string& path) {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const int fd = ::open(path.c_str(), kFlags | O_NOATIME);
+  return fd < 0 && errno == EPERM ? ::open(path.c_str(), kFlags) : fd;
+}
+
 /// The size of a regular file; anything else is refused.
 Result<std::uint64_t> regular_size(int fd, const std::string& path) {
   struct stat status {};
@@ -47,7 +54,7 @@ Error unreadable(const std::string& path, int errno_value) {
 }
 
 Result<RegularFile> open_regular_file(const std::string& path, std::size_t limit) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  UniqueFd fd(open_to_read(path));
   if (!fd) return unreadable(path, errno);
   const auto size = regular_size(fd.get(), path);
   if (!size) return size.error();
@@ -79,13 +86,13 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const UniqueFd fd(open_to_read(path));
   if (!fd) return unreadable(path, errno);
   return read_all(fd.get(), path, limit);
 }
 
 Result<SecretText> read_secret_file(const std::string& path, std::size_t limit) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const UniqueFd fd(open_to_read(path));
   if (!fd) return unreadable(path, errno);
   // Without a writer yet, a FIFO would read as an empty secret.
   if (const auto size = regular_size(fd.get(), path); !size) return size.error();

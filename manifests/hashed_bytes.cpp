@@ -20,6 +20,8 @@ using Memory = std::shared_ptr<char[]>;  // NOLINT(modernize-avoid-c-arrays)
 
 /// Small enough that what was read is hashed while the processor's cache holds it.
 constexpr std::size_t kPiece = std::size_t{1} << 20U;
+/// Read at once, so that whoever waits on a slow file system sees that it answers.
+constexpr std::size_t kStep = std::size_t{128} << 10U;
 /// From here on a second thread gains more than it costs.
 constexpr std::size_t kWorthAThread = 8 * kPiece;
 
@@ -39,7 +41,8 @@ Memory allocate(std::size_t size) {
 /// A file that is read piece by piece, in any order and by any thread.
 class Pieces {
  public:
-  Pieces(int fd, std::span<char> memory) : fd_(fd), memory_(memory), pieces_((memory.size() + kPiece - 1) / kPiece) {}
+  Pieces(int fd, std::span<char> memory, const OnRead& on_read)
+      : fd_(fd), memory_(memory), on_read_(on_read), pieces_((memory.size() + kPiece - 1) / kPiece) {}
 
   [[nodiscard]] std::size_t count() const { return pieces_.size(); }
 
@@ -84,16 +87,18 @@ class Pieces {
     const std::span<char> room = this->room(number);
     while (piece.length < room.size()) {
       const auto at = static_cast<off_t>(number * kPiece + piece.length);
-      const ssize_t got = ::pread(fd_, room.data() + piece.length, room.size() - piece.length, at);
+      const ssize_t got = ::pread(fd_, room.data() + piece.length, std::min(kStep, room.size() - piece.length), at);
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) piece.error = errno;
       if (got <= 0) return;
+      if (on_read_) on_read_();
       piece.length += static_cast<std::size_t>(got);
     }
   }
 
   const int fd_;
   const std::span<char> memory_;
+  const OnRead& on_read_;
   std::vector<Piece> pieces_;
   std::atomic<std::size_t> next_ = 0;
 };
@@ -118,11 +123,12 @@ HashedBytes::HashedBytes(const std::string& bytes) : size_(bytes.size()), hash_(
   bytes_ = memory;
 }
 
-Result<HashedBytes> HashedBytes::read(const std::string& path, std::size_t limit) {
+Result<HashedBytes> HashedBytes::read(const std::string& path, std::size_t limit, const OnRead& on_read) {
   const auto file = open_regular_file(path, limit);
   if (!file) return file.error();
   const Memory memory = allocate(file->size);
-  Pieces pieces(file->fd.get(), {memory.get(), file->size});
+  if (on_read) on_read();
+  Pieces pieces(file->fd.get(), {memory.get(), file->size}, on_read);
   minisign::Prehasher hasher;
   std::size_t size = 0;
   int error = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 
 namespace driftd::manifests {
 
+/// Called after each answer of the file system that a file is read from, by whichever thread reads.
+using OnRead = std::function<void()>;
+
 /// A file's bytes, and the hash of exactly these bytes that a signature covers. Neither changes; copies share both.
 class HashedBytes {
  public:
@@ -18,7 +22,7 @@ class HashedBytes {
 
   /// Reads a regular file as read_file() does, on two threads where that is worth it. Of a file that grows meanwhile,
   /// the bytes that it had at the start.
-  static Result<HashedBytes> read(const std::string& path, std::size_t limit);
+  static Result<HashedBytes> read(const std::string& path, std::size_t limit, const OnRead& on_read = {});
 
   [[nodiscard]] std::string_view text() const { return {bytes_.get(), size_}; }
   [[nodiscard]] const minisign::Prehash& hash() const { return hash_; }

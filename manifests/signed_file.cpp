@@ -26,8 +26,8 @@ bool belongs_to_manifest(std::string_view name, std::string_view manifest) {
   return name == manifest || is_signature_of(name, manifest);
 }
 
-Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit) {
-  auto bytes = HashedBytes::read(path, limit);
+Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit, const OnRead& on_read) {
+  auto bytes = HashedBytes::read(path, limit, on_read);
   if (!bytes) return bytes.error();
   SignedBytes result{std::move(*bytes), {}};
 
@@ -38,6 +38,7 @@ Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit)
   const auto directory = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
     if (is_signature_of(at->path().filename().native(), name)) found.push_back(at->path());
+    if (on_read) on_read();
   }
   if (error) return Error{ErrorCode::unreadable, escape(directory.native()) + ": " + error.message()};
   if (found.empty()) {
@@ -50,6 +51,7 @@ Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit)
   for (const std::string& signature : found) {
     auto text = read_file(signature, minisign::kMaxSignatureFile);
     if (!text) return text.error();
+    if (on_read) on_read();
     result.signatures.push_back(std::move(*text));
   }
   return result;

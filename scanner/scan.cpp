@@ -36,7 +36,11 @@ void run_all(SharedScan& shared, Workers& workers, void (ScanWorker::*part)()) {
   };
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < workers.size(); ++i) threads.emplace_back(work, i);
+    try {
+      for (std::size_t i = 0; i < workers.size(); ++i) threads.emplace_back(work, i);
+    } catch (const std::exception&) {
+      if (threads.empty()) throw;  // else those that there are do it all
+    }
   }
   for (const auto& failure : failures) {
     if (failure) std::rethrow_exception(failure);

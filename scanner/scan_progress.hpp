@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
 
 namespace driftd::scanner {
@@ -56,5 +58,10 @@ class ScanProgress {
   mutable std::mutex mutex_;
   std::deque<OwnLine> places_;
 };
+
+/// Counts a step in a place of its own each time it is called, by any thread.
+inline std::function<void()> steps_of(const std::shared_ptr<ScanProgress>& progress) {
+  return [progress, &place = progress->add_place()] { place.steps.fetch_add(1, std::memory_order_relaxed); };
+}
 
 }  // namespace driftd::scanner

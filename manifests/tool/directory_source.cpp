@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <exception>
 #include <map>
 #include <optional>
 #include <thread>
@@ -160,10 +161,24 @@ class DirectoryReader {
         if (auto done = hash_directory(work[i].first, work[i].second, observer); !done) errors[i] = done.error();
       }
     };
+    std::vector<std::exception_ptr> failures(threads);
     {
       std::vector<std::jthread> others;
-      for (unsigned i = 1; i < threads; ++i) others.emplace_back(run);
+      const auto run_other = [&](unsigned number) {
+        try {
+          run();
+        } catch (...) {
+          failures[number] = std::current_exception();
+        }
+      };
+      try {
+        for (unsigned i = 1; i < threads; ++i) others.emplace_back(run_other, i);
+      } catch (const std::exception&) {  // those that there are do it all
+      }
       run();
+    }
+    for (const auto& failure : failures) {
+      if (failure) std::rethrow_exception(failure);
     }
     for (const auto& error : errors) {
       if (error) return *error;

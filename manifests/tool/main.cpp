@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <functional>
@@ -10,6 +12,7 @@
 
 #include "manifests/escape.hpp"
 #include "manifests/exit_code.hpp"
+#include "manifests/last_words.hpp"
 #include "manifests/tool/commands.hpp"
 #include "manifests/tool/options.hpp"
 #include "manifests/version.hpp"
@@ -258,9 +261,14 @@ int run(int argc, char** argv) {
 }  // namespace driftd::manifests::tool
 
 int main(int argc, char** argv) {
+  driftd::manifests::set_last_words({"driftd-manifest: ", STDERR_FILENO, driftd::manifests::kExitUnknown});
   if (sodium_init() < 0) {
     std::fputs("driftd-manifest: libsodium cannot be initialised\n", stderr);
     return driftd::manifests::kExitUnknown;
   }
-  return driftd::manifests::tool::run(argc, argv);
+  try {
+    return driftd::manifests::tool::run(argc, argv);
+  } catch (...) {
+    driftd::manifests::end_with_last_words();
+  }
 }

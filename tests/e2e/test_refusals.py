@@ -316,7 +316,16 @@ def test_a_bad_configuration_is_refused(workdir: Path, case: str, use: str) -> N
 @pytest.mark.parametrize("use", USERS)
 def test_a_missing_configuration_is_refused(workdir: Path, use: str) -> None:
     config = workdir / "driftd.yaml"
-    assert_refused(USERS[use](config), BAD_CONFIGURATION, config, "No such file")
+    ways_on = ("--config (default /etc/driftd/driftd.yaml)", "--root DIR --manifest FILE --trust KEY.pub")
+    assert_refused(USERS[use](config), BAD_CONFIGURATION, config, "No such file", *ways_on)
+
+
+@needs_root
+def test_who_may_not_read_the_configuration_is_told_who_may(unprivileged: "Unprivileged") -> None:
+    config = unprivileged.site.write_config()
+    config.chmod(0o600)
+    refused = as_nobody(unprivileged.program, "check", "--config", config)
+    assert_refused(refused, BAD_CONFIGURATION, config, "Permission denied; run this as root")
 
 
 FIRST_STEPS = (["check"], ["--check"], ["explain", "/"], ["run"], ["config", "check"])

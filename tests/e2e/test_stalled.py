@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from support.daemon import Daemon
 from support.hanging_fs import HangingMount, hanging_mount
 from support.marks import needs_root
-from support.programs import DRIFTD, environment
+from support.programs import COULD_NOT_JUDGE, DRIFT, DRIFTD, driftd, environment
 from support.process import Process
 from support.site import Site, Tree, small_application, write_files
 from support.waiting import wait_until
@@ -215,3 +216,106 @@ def test_a_check_without_configuration_of_what_does_not_answer(
     mount.hang()
     result = site.check_free(tree, "--json", timeout=2 * STALLED_SECONDS + SLACK_SECONDS).expect(1)
     assert result.json()["trees"][0]["problems"][0]["reason"] == "stalled"
+
+
+# ---- what is beside the trees, and hangs
+
+
+@dataclass(frozen=True)
+class Beside:
+    """All that a check needs but the tree, on a mount that may hang, and where it really lies."""
+
+    mount: HangingMount
+    source: Path
+    config: Path
+
+    def at(self, name: str) -> Path:
+        return self.mount.mount / name
+
+
+@pytest.fixture
+def beside(site: Site, app: Tree, workdir: Path) -> Iterator[Beside]:
+    source = site.directory / "beside"
+    for name in ("state", "trust.d"):
+        (source / name).mkdir(mode=0o755, parents=True)
+    with hanging_mount(source, workdir / "mnt") as mount:
+        shutil.copy(site.keys.public, source / "trust.d")
+        shutil.copy(site.keys.public, source / "key.pub")
+        for file in (app.manifest, app.signature):
+            shutil.copy(file, source / file.name)
+        there = Beside(mount, source, site.write_config())
+        shutil.copy(there.config, source / "driftd.yaml")
+        site.settings["state_directory"] = str(source / "state")
+        reset = ["trust", "reset", "--tree", "app", "--reason", "makes it", "--config", site.write_config()]
+        driftd(*reset).expect(0)
+        yield there
+
+
+def commands_that_meet(site: Site, app: Tree, beside: Beside) -> dict[str, tuple[list[str | Path], Path, int]]:
+    """Each with the path that hangs for it, and the exit code that it has then."""
+    configs = {}
+    for name, settings in {
+        "state": {"state_directory": str(beside.at("state"))},
+        "trust": {"trust": {"directories": [str(site.trust_directory), str(beside.at("trust.d"))]}},
+        "manifest": {"trees": [{**app.entry(), "manifest": str(beside.at("app.manifest"))}]},
+    }.items():
+        configs[name] = site.directory / f"{name}.yaml"
+        configs[name].write_text(json.dumps({**site.configuration(), "state_directory": "/nowhere", **settings}))
+    free = ["check", "--root", app.root, "--manifest"]
+    hung_config = ["--config", beside.at("driftd.yaml")]
+    return {
+        "key": ([*free, app.manifest, "--trust", beside.at("key.pub")], beside.at("key.pub"), COULD_NOT_JUDGE),
+        "manifest": (
+            [*free, beside.at("app.manifest"), "--trust", site.keys.public],
+            beside.at("app.manifest"),
+            COULD_NOT_JUDGE,
+        ),
+        "configured manifest": (
+            ["check", "--config", configs["manifest"]],
+            beside.at("app.manifest"),
+            COULD_NOT_JUDGE,
+        ),
+        "state": (["check", "--config", configs["state"]], beside.at("state"), DRIFT),
+        "trust": (["check", "--config", configs["trust"]], beside.at("trust.d"), COULD_NOT_JUDGE),
+        "config": (["check", *hung_config], beside.at("driftd.yaml"), COULD_NOT_JUDGE),
+        "explain": (["explain", *hung_config, "app.py"], beside.at("driftd.yaml"), COULD_NOT_JUDGE),
+        "status": (["status", *hung_config], beside.at("driftd.yaml"), COULD_NOT_JUDGE),
+        "config check": (["config", "check", *hung_config], beside.at("driftd.yaml"), COULD_NOT_JUDGE),
+        "nagios": (["check", *hung_config, "--nagios"], beside.at("driftd.yaml"), 3),
+    }
+
+
+@pytest.mark.parametrize("kind", ["all", "reads"])
+def test_a_check_names_what_does_not_answer_and_ends(site: Site, app: Tree, beside: Beside, kind: str) -> None:
+    (app.root / "app.py").write_text("edited\n")
+    commands = commands_that_meet(site, app, beside)
+    beside.mount.hang(kind)
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        running = {
+            name: stack.enter_context(Process([DRIFTD, *words], site.directory / f"{name}.log", environment()))
+            for name, (words, _, _) in commands.items()
+        }
+        codes = {name: one.wait(STALLED_SECONDS + SLACK_SECONDS) for name, one in running.items()}
+        assert time.monotonic() - begin >= STALLED_SECONDS
+    said = {name: (site.directory / f"{name}.log").read_text() for name in commands}
+    assert codes == {name: code for name, (_, _, code) in commands.items()}
+    for name, (_, path, _) in commands.items():
+        blamed = f"{path}: its file system has not answered for 30 s"
+        assert blamed in said[name], f"{name}: {said[name]}"
+        assert said[name].count("has not answered") == said[name].count(blamed), f"{name}: {said[name]}"
+    assert "modified  app.py" in said["state"]
+
+
+def test_a_manifest_that_is_read_slowly_is_read(site: Site, workdir: Path) -> None:
+    """For longer than what hangs is given."""
+    app = site.tree("app")
+    write_files(app.root, {f"{number:0240}": "" for number in range(6500)})
+    site.release(app)
+    assert app.manifest.stat().st_size > 16 * 128 * 1024
+    with hanging_mount(site.directory / "manifests", workdir / "mnt") as mount:
+        app.manifest = workdir / "mnt" / app.manifest.name
+        mount.hang("slowly")
+        begin = time.monotonic()
+        site.check_free(app, timeout=300).expect(0)
+        assert time.monotonic() - begin > STALLED_SECONDS, "that was no slow file system"

@@ -23,7 +23,7 @@ class HangingMount:
         self._switch = switch
 
     def hang(self, what: str = "all") -> None:
-        """`all`: nothing is answered any more; `reads`: no content is."""
+        """`all`: nothing is answered any more; `reads`: no content is; `slowly`: content is, 2.5 s for each piece."""
         self._switch.write_text(what)
 
     def answer(self) -> None:

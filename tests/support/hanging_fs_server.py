@@ -1,9 +1,11 @@
 """The program behind hanging_fs: `hanging_fs_server.py SOURCE MOUNT SWITCH` shows SOURCE at MOUNT until it is unmounted.
-While the file SWITCH holds `all`, it answers nothing; with `reads`, it gives no content."""
+While the file SWITCH holds `all`, it answers nothing; with `reads`, it gives no content; with `slowly`, it gives one
+piece of content after the other, each after 2.5 s."""
 
 import errno
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +17,15 @@ SOURCE, MOUNT, SWITCH = sys.argv[1:]
 def wait_while(kind: str) -> None:
     while Path(SWITCH).read_text() == kind:
         time.sleep(0.02)
+
+
+ONE_AT_A_TIME = threading.Lock()
+
+
+def take_time() -> None:
+    with ONE_AT_A_TIME:
+        if Path(SWITCH).read_text() == "slowly":
+            time.sleep(2.5)
 
 
 class Mirror(fuse.Operations):
@@ -47,6 +58,7 @@ class Mirror(fuse.Operations):
 
     def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
         wait_while("reads")
+        take_time()
         return os.pread(handle, size, offset)
 
     def release(self, path: str, handle: int) -> int:

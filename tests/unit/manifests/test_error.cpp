@@ -14,9 +14,10 @@ using driftd::manifests::with_context;
 TEST_CASE("every error code has a name of its own") {
   std::set<std::string> names;
   int codes = 0;
-  for (const ErrorCode code : {ErrorCode::usage, ErrorCode::io, ErrorCode::trust, ErrorCode::size, ErrorCode::format,
-                               ErrorCode::signature, ErrorCode::scope, ErrorCode::replay, ErrorCode::equivocation,
-                               ErrorCode::expired, ErrorCode::future, ErrorCode::revoked, ErrorCode::unreadable}) {
+  for (const ErrorCode code :
+       {ErrorCode::usage, ErrorCode::io, ErrorCode::stalled, ErrorCode::trust, ErrorCode::size, ErrorCode::format,
+        ErrorCode::signature, ErrorCode::scope, ErrorCode::replay, ErrorCode::equivocation, ErrorCode::expired,
+        ErrorCode::future, ErrorCode::revoked, ErrorCode::unreadable}) {
     names.insert(std::string(to_string(code)));
     ++codes;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -268,4 +269,18 @@ TEST_CASE("what cannot be written leaves nothing behind") {
               "File name too long");
   CHECK((names_in(tree) == Names{"dir"}));
   CHECK(read_whole(tree.at("dir/below")) == "x");
+}
+
+TEST_CASE("reading a file leaves no trace in its times") {
+  TempTree tree;
+  const std::string path = tree.at("file");
+  std::ofstream(path) << "12345";
+  // Long ago, so that an access would be noted on any mount but with noatime.
+  const timespec long_ago[2] = {{1000, 0}, {1000, 0}};
+  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), long_ago, 0) == 0);
+  (void)must(read_file(path, 5));
+  (void)must(read_secret_file(path, 5));
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  CHECK(status.st_atim.tv_sec == 1000);
 }

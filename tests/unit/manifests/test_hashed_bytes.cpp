@@ -77,6 +77,19 @@ TEST_CASE("a file that changes while it is read gives a hash of the bytes that w
   changing.join();
 }
 
+TEST_CASE("whoever waits for a file hears of every answer of its file system") {
+  TempTree tree;
+  const std::string path = tree.at("file");
+  for (const std::size_t size : {std::size_t{0}, kMiB, 20 * kMiB}) {
+    CAPTURE(size);
+    std::ofstream(path, std::ios::binary) << content_of(size);
+    std::atomic<std::size_t> answers = 0;
+    must(HashedBytes::read(path, kLimit, [&] { ++answers; }));
+    // When it is open, and after each 128 KiB.
+    CHECK(answers >= 1 + size / (kMiB / 8));
+  }
+}
+
 TEST_CASE("what cannot be read is an error") {
   TempTree tree;
   std::ofstream(tree.at("file")) << "12345";
