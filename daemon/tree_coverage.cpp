@@ -22,7 +22,6 @@ using scanner::Scope;
 constexpr std::size_t kMostWaitingEvents = 100'000;
 /// For what nobody tells: where mounts cannot be watched, and what nobody has thought of.
 constexpr auto kCheckInterval = std::chrono::minutes(1);
-constexpr std::size_t kMostAsked = 10'000;
 /// A little longer than the manifest and the root's identity go without a look (ManifestPoller).
 constexpr auto kUntilReleaseIsKnown = std::chrono::milliseconds(1500);
 
@@ -80,22 +79,10 @@ void TreeCoverage::adopt(Coverage coverage) {
   logged_ = mode;
 }
 
-void TreeCoverage::know_all_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked) {
-  links_ = linked.empty() ? nullptr : std::make_shared<const scanner::HardLinks>(manifest, std::move(linked));
-  asked_.clear();
-}
-
-void TreeCoverage::know_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked) {
-  if (linked.empty()) return;
-  if (!links_ || links_->manifest() != manifest) return know_all_links(manifest, std::move(linked));
-  if (auto more = links_->with(linked)) links_ = std::move(more);
-}
-
-bool TreeCoverage::asks_for_scan(const std::vector<scanner::FileNumber>& additions) {
-  if (asked_.size() > kMostAsked) asked_.clear();
-  return std::count_if(additions.begin(), additions.end(), [&](scanner::FileNumber file) {
-           return !(links_ && links_->knows(file)) && asked_.insert(file).second;
-         }) > 0;
+void TreeCoverage::end_look(const TreeFiles::Look& look, TreeFiles::Seen seen, const ManifestPointer& manifest,
+                            std::vector<scanner::KnownFile> files) {
+  const Scope missed = files_.end_look(look, seen, manifest, std::move(files));
+  if (!missed.empty()) owner_.dirty(missed, Clock::now());
 }
 
 void TreeCoverage::on_tick(Clock::time_point now) {
@@ -107,17 +94,21 @@ void TreeCoverage::on_tick(Clock::time_point now) {
 void TreeCoverage::on_batch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
   if (!coverage_.events) return;
   if (batch->overflow) look_for_what_was_lost();
-  const bool concerns = std::any_of(batch->events.begin(), batch->events.end(),
-                                    [&](const auto& event) { return coverage_.events->may_concern(event); });
-  if (!concerns) return;
-  const std::size_t count = batch->events.size();
+  std::size_t count = 0;
+  const bool is_looked_at = files_.is_looked_at();
+  for (const auto& event : batch->events) {
+    if (!coverage_.events->may_concern(event)) continue;
+    ++count;
+    if (is_looked_at && !event.target.bytes.empty()) files_.touched(scanner::file_number(event.target));
+  }
+  if (count == 0) return;
   // What the looks cannot keep up with is given up, before it fills the memory.
   if (waiting_events_ + count > kMostWaitingEvents) return look_for_what_was_lost();
   waiting_events_ += count;
   workers_.look(
       *threads_,
-      [paths = coverage_.events, links = links_, batch](const WorkContext&) {
-        return paths->resolve(batch->events, links.get());
+      [paths = coverage_.events, known = files_.known(), batch](const WorkContext&) {
+        return paths->resolve(batch->events, known);
       },
       [weak = weak_from_this(), count, since = batch->since](const std::optional<Scope>& dirty) {
         const auto self = weak.lock();

@@ -5,17 +5,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "daemon/standing.hpp"
+#include "daemon/tree_files.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
-#include "scanner/hard_links.hpp"
 #include "scanner/mount_watcher.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/watcher.hpp"
@@ -50,12 +48,10 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   /// Which directory that was; nothing where there was none.
   [[nodiscard]] const std::optional<scanner::TreeRoot::Identity>& root() const { return coverage_.root; }
 
-  /// What a full scan has found out about files with further names: all there are. Or any other: some of them.
-  void know_all_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
-  void know_links(const ManifestPointer& manifest, std::vector<scanner::LinkedEntry> linked);
-  /// Of files that are in the tree, though not listed: whether one of them may be an entry's as well, so that a scan
-  /// has to tell. Says so once.
-  bool asks_for_scan(const std::vector<scanner::FileNumber>& additions);
+  /// As TreeFiles; what a look may have missed is dirty.
+  std::shared_ptr<TreeFiles::Look> begin_look() { return files_.begin_look(); }
+  void end_look(const TreeFiles::Look& look, TreeFiles::Seen seen, const ManifestPointer& manifest,
+                std::vector<scanner::KnownFile> files);
 
   /// To be called every second: looks every minute whether all is still as it was.
   void on_tick(Clock::time_point now);
@@ -81,8 +77,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
 
   Coverage coverage_;
   std::string logged_;
-  std::shared_ptr<const scanner::HardLinks> links_;  ///< null: none are known
-  std::set<scanner::FileNumber> asked_;
+  TreeFiles files_;
   std::size_t waiting_events_ = 0;  ///< being turned into paths
   bool checking_ = false;
   std::optional<Change> check_again_;  ///< mounts have changed since it began

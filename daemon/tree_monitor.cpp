@@ -263,13 +263,13 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
               .began = scan_began_,
               .evidence = evidence_};
   // Watching comes first: what changes during the scan is then told.
-  coverage_->cover([weak = weak_from_this(), job = std::move(job)]() mutable {
+  coverage_->cover([weak = weak_from_this(), job = std::move(job), look = coverage_->begin_look()]() mutable {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     job.root = self->coverage_->root();
     const auto work = [job](const WorkContext& context) { return run(job, context); };
-    const auto then = [weak](Scanned scanned) {
-      if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned));
+    const auto then = [weak, look](Scanned scanned) {
+      if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned), *look);
     };
     // What is slow for being far away keeps nobody waiting, and nothing here busy.
     const bool is_remote = job.places->at(job.tree.name).is_remote;
@@ -289,7 +289,7 @@ void TreeMonitor::hurry() {
   context_.workers.hurry(threads_);
 }
 
-void TreeMonitor::on_scanned(Scanned scanned) {
+void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
   const unsigned number = std::exchange(scan_, 0);
   if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
   if (answered_at_ && scanned.began >= *answered_at_) end_stall();
@@ -301,8 +301,8 @@ void TreeMonitor::on_scanned(Scanned scanned) {
     if (is_full && evidence_ && !context_.places->at(name).is_remote)
       evidence_->watch(state_.config().root, plan_->manifest);
     cache_ = scanned.cache;
-    is_full ? coverage_->know_all_links(plan_->manifest, std::move(scanned.result->linked))
-            : coverage_->know_links(plan_->manifest, std::move(scanned.result->linked));
+    coverage_->end_look(look, is_full ? TreeFiles::Seen::all : TreeFiles::Seen::changed, plan_->manifest,
+                        std::move(scanned.result->files));
     const std::uint64_t entries = scanned.result->entries;
     const auto changes =
         is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
@@ -411,28 +411,26 @@ void TreeMonitor::start_rescan() {
       [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {
         return rescan(*plan, scope, options, evidence.get(), context);
       },
-      [weak = weak_from_this(), generation = generation_, since](Rescanned rescanned) {
+      [weak = weak_from_this(), generation = generation_, since, look = coverage_->begin_look()](Rescanned rescanned) {
         if (const auto self = weak.lock(); self && !self->stopped_)
-          self->on_rescan(std::move(rescanned), generation, since);
+          self->on_rescan(std::move(rescanned), *look, generation, since);
       });
 }
 
-void TreeMonitor::on_rescan(Rescanned rescanned, unsigned generation, Clock::time_point since) {
+void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation,
+                            Clock::time_point since) {
   rescanning_ = false;
   if (generation == generation_) {
     if (rescanned.result) {
       // A scan that has been asked for may begin much later, and then sees what is newer.
       const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
       const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
-      coverage_->know_links(plan_->manifest, std::move(rescanned.result->linked));
-      const auto linked_additions = std::move(rescanned.result->linked_additions);
+      coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files));
       recorder_->record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();
       context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
-      // A file of the tree may have got a new name; which of the entries it is, only a scan can tell.
-      if (scan_ == 0 && coverage_->asks_for_scan(linked_additions)) start_scan(Depth::quick, Pace::free);
     } else {
       start_scan(Depth::full, Pace::free);
     }

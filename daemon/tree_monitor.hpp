@@ -96,14 +96,14 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void scan_again(Pace pace);
   /// The scan that is wanted or under way is limited no more.
   void hurry();
-  void on_scanned(Scanned scanned);
+  void on_scanned(Scanned scanned, const TreeFiles::Look& look);
   /// Until the next periodic scan.
   void await_scan(Clock::time_point at);
 
   void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
   void arm_rescan();
   void start_rescan();
-  void on_rescan(Rescanned rescanned, unsigned generation, Clock::time_point since);
+  void on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
 
   void await_deploy_deadline();
   void end_deploy_if_done();

@@ -77,18 +77,17 @@ void add(Scope& scope, const std::string& directory, const std::string& name) {
 
 }  // namespace
 
-std::optional<Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events, const HardLinks* links) const {
+std::optional<Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events, const KnownFiles& known) const {
   const auto root = TreeRoot::open(root_);
   if (!root || !root->identity.is_same_directory(identity_)) return std::nullopt;
   const auto root_path = path_of(root->fd.get());
   if (!root_path) return std::nullopt;
-  const bool knows_links = links != nullptr && !links->empty();
   Scope dirty;
   // Many events share a directory.
   std::map<std::string, std::optional<std::string>> directories;
   for (const WatchEvent& event : events) {
     if (!may_concern(event)) continue;
-    if (knows_links && !event.target.bytes.empty()) links->add_to(dirty, file_number(event.target));
+    if (!event.target.bytes.empty()) known.add_to(dirty, file_number(event.target));
     if (event.handle.empty()) continue;
     auto [at, fresh] = directories.try_emplace(event.handle);
     if (fresh) at->second = directory_beneath(root->fd.get(), *root_path, event);

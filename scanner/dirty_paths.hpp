@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "scanner/hard_links.hpp"
+#include "scanner/known_files.hpp"
 #include "scanner/scope.hpp"
 #include "scanner/tree_root.hpp"
 #include "scanner/watcher.hpp"
@@ -24,11 +24,10 @@ class DirtyPaths {
   /// Whether the event is of the tree's file system. Asks nobody.
   [[nodiscard]] bool may_concern(const WatchEvent& event) const { return event.file_system == file_system_; }
 
-  /// Events outside the tree are dropped, unless they are about a file that has a name in the tree as well, by `links`
-  /// (null: none are known). Nothing: the root is another directory now, or none, so that what the events
-  /// are about cannot be told.
-  [[nodiscard]] std::optional<Scope> resolve(const std::vector<WatchEvent>& events,
-                                             const HardLinks* links = nullptr) const;
+  /// A file that is known leads to its paths, whatever name was used. Events outside the tree, and by names that are
+  /// gone, lead nowhere else. Nothing: the root is another directory now, or none, so that what the events are about
+  /// cannot be told.
+  [[nodiscard]] std::optional<Scope> resolve(const std::vector<WatchEvent>& events, const KnownFiles& known = {}) const;
 
  private:
   std::string root_;

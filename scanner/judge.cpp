@@ -22,6 +22,7 @@ ContentWanted content_wanted(const manifests::Manifest& manifest, EntryIndex ent
   wanted.blake3 = manifest.blake3(entry) != nullptr;
   wanted.sha256 = !wanted.blake3 && manifest.sha256(entry) != nullptr;
   wanted.size = manifest.size_of(entry);
+  wanted.number = true;
   return wanted;
 }
 
@@ -38,6 +39,7 @@ Judge::Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root
     : manifest_(manifest), plan_(plan), root_(root), cache_(cache), place_(place), stop_(std::move(stop)) {}
 
 void Judge::settle(EntryIndex entry, const Observation& observation, const Observed& observed) {
+  if (observed.number != 0) result_.files.push_back({observed.number, entry});
   switch (observation.outcome) {
     case Outcome::seen: return seen(entry, observed);
     case Outcome::vanished: return missing(entry);
@@ -54,7 +56,6 @@ void Judge::seen(EntryIndex entry, const Observed& observed) {
   if (type == EntryType::file && !content_wanted(manifest_, entry).any()) ++result_.unchecked;
   auto finding = compare(manifest_, entry, observed, plan_.accounts);
   if (cache_ != nullptr) cache_->remember(entry, finding ? 0 : observed.fingerprint);
-  if (observed.linked != 0) result_.linked.push_back({observed.linked, entry});
   if (!finding) return;
   finding->path = path_of(entry);
   if (!is_directory) {
@@ -81,7 +82,6 @@ void Judge::unverified(std::string path, const Observation& observation) {
 }
 
 void Judge::added(std::string path, const Observed& observed) {
-  if (observed.linked != 0) result_.linked_additions.push_back(observed.linked);
   Finding finding = scanner::added(observed);
   finding.path = std::move(path);
   if (observed.type == FileType::directory) count_below(finding);

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "scanner/hard_links.hpp"
+#include "scanner/known_files.hpp"
 #include "scanner/safe_open.hpp"
 #include "scanner/tree_root.hpp"
 
@@ -111,12 +111,6 @@ int read_attributes_at(int directory, const char* name, Observed& observed) {
                          observed);
 }
 
-/// 0 where the file system has no handles.
-FileNumber number_of(int directory, const char* name) {
-  const auto handle = handle_of(directory, name);
-  return handle ? file_number(*handle) : 0;
-}
-
 }  // namespace
 
 Observation Observer::failed(int error) { return failure(error); }
@@ -147,10 +141,14 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status);
 }
 
-bool Observer::is_linked(const struct statx& status) const { return cache_ != nullptr && status.stx_nlink > 1; }
+void Observer::number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const {
+  const bool is_known = wanted.known != 0 && observed.fingerprint == wanted.known;
+  if (cache_ == nullptr || !wanted.number || is_known) return;
+  if (const auto handle = handle_of(directory, name)) observed.number = file_number(*handle);
+}
 
 Observation Observer::observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed) {
-  if (!wanted.any()) return observe_unopened(directory, name, observed);
+  if (!wanted.any()) return observe_unopened(directory, name, wanted, observed);
   return observe(directory, name, wanted, kAttempts, observed);
 }
 
@@ -162,29 +160,29 @@ Observation Observer::observe(int directory, const char* name, const ContentWant
                               Observed& observed) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
     OpenFile file;
-    if (const auto instead = open(directory, name, observed, file)) {
+    if (const auto instead = open(directory, name, wanted, observed, file)) {
       if (instead->is_unstable()) continue;
       return *instead;
     }
     Attempt result = Attempt::done;
     const Observation seen = inspect(file, wanted, true, observed, result);
     if (result == Attempt::done) return seen;
-    if (result == Attempt::not_a_file) return observe_unopened(directory, name, observed);
+    if (result == Attempt::not_a_file) return observe_unopened(directory, name, wanted, observed);
   }
   return failure(UnverifiedReason::unstable, 0);
 }
 
 Observation Observer::begin(int directory, const char* name, const ContentWanted& wanted, Observed& observed,
                             OpenFile& file) {
-  if (!wanted.any()) return observe_unopened(directory, name, observed);
-  if (const auto instead = open(directory, name, observed, file)) {
+  if (!wanted.any()) return observe_unopened(directory, name, wanted, observed);
+  if (const auto instead = open(directory, name, wanted, observed, file)) {
     return instead->is_unstable() ? observe_again(directory, name, wanted, observed) : *instead;
   }
   Attempt result = Attempt::done;
   const Observation seen = inspect(file, wanted, false, observed, result);
   switch (result) {
     case Attempt::done: return seen;
-    case Attempt::not_a_file: return observe_unopened(directory, name, observed);
+    case Attempt::not_a_file: return observe_unopened(directory, name, wanted, observed);
     case Attempt::not_cached: return {Outcome::not_cached, {}, 0};
     case Attempt::moved: break;
   }
@@ -197,13 +195,14 @@ Observation Observer::finish(OpenFile& file, const ContentWanted& wanted, Observ
   return result == Attempt::done ? seen : failure(UnverifiedReason::unstable, 0);
 }
 
-std::optional<Observation> Observer::open(int directory, const char* name, Observed& observed, OpenFile& file) {
+std::optional<Observation> Observer::open(int directory, const char* name, const ContentWanted& wanted,
+                                          Observed& observed, OpenFile& file) {
   file.fd_ = open_file_at(directory, name);
   const int error = errno;
   ScanProgress::Place::count(place_.steps);
   if (file.fd_) return std::nullopt;
   if (error == ENOENT) return Observation{Outcome::vanished, {}, 0};
-  const Observation seen = observe_unopened(directory, name, observed);
+  const Observation seen = observe_unopened(directory, name, wanted, observed);
   // A link, a socket or a device without a driver cannot be opened and need not be.
   if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
   // It was one of them a moment ago.
@@ -218,7 +217,7 @@ Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool 
   if (file.before_.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   if (!S_ISREG(file.before_.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
   fill(file.before_, observed);
-  if (is_linked(file.before_)) observed.linked = number_of(fd, "");
+  number(fd, "", wanted, observed);
   if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
   if (wanted.size && *wanted.size != file.before_.stx_size) return {};
   file.reader_.emplace(fd, observed.size);
@@ -257,17 +256,19 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   return {};
 }
 
-Observation Observer::observe_unopened(int directory, const char* name, Observed& observed) {
+Observation Observer::observe_unopened(int directory, const char* name, const ContentWanted& wanted,
+                                       Observed& observed) {
   Observation seen;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    seen = look_unopened(directory, name, observed);
+    seen = look_unopened(directory, name, wanted, observed);
     ScanProgress::Place::count(place_.steps);
     if (!seen.is_unstable()) break;
   }
   return seen;
 }
 
-Observation Observer::look_unopened(int directory, const char* name, Observed& observed) const {
+Observation Observer::look_unopened(int directory, const char* name, const ContentWanted& wanted,
+                                    Observed& observed) const {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) {
     if (errno == ENOENT) return {Outcome::vanished, {}, 0};
@@ -275,6 +276,7 @@ Observation Observer::look_unopened(int directory, const char* name, Observed& o
   }
   if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   fill(status, observed);
+  if (observed.type != FileType::directory) number(directory, name, wanted, observed);
   if (observed.type == FileType::symlink) {
     std::array<char, PATH_MAX> target;  // NOLINT: filled by the kernel
     const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
@@ -282,7 +284,6 @@ Observation Observer::look_unopened(int directory, const char* name, Observed& o
       return errno == ENOENT || errno == EINVAL ? failure(UnverifiedReason::unstable, errno) : failure(errno);
     observed.target.assign(target.data(), static_cast<std::size_t>(length));
   } else if (observed.type == FileType::file) {
-    if (is_linked(status)) observed.linked = number_of(directory, name);
     const int error = read_attributes_at(directory, name, observed);
     if (error == ENOENT) return failure(UnverifiedReason::unstable, error);
     if (error != 0) return failure(error);

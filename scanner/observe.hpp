@@ -19,11 +19,14 @@
 
 namespace driftd::scanner {
 
-/// How far to look at a file's content. Wanting no digest, the file is not even opened.
+/// How far to look at a file's content, and whether its number is wanted. Wanting no digest, the file is not even
+/// opened.
 struct ContentWanted {
   bool blake3 = false;
   bool sha256 = false;
   std::optional<std::uint64_t> size;  ///< another size than this: the content is not read
+  bool number = false;                ///< by an observer with a cache, of what is no directory
+  std::uint64_t known = 0;            ///< unless it has this fingerprint
 
   [[nodiscard]] bool any() const { return blake3 || sha256; }
 };
@@ -68,8 +71,7 @@ class OpenFile {
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
-  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint,
-  /// and a number where it is a file that has further names.
+  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint.
   Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
            ScanProgress::Place* place = nullptr);
 
@@ -103,13 +105,14 @@ class Observer {
 
   Observation observe(int directory, const char* name, const ContentWanted& wanted, int attempts, Observed& observed);
   /// Opens what stands there; where that is no regular file, or cannot be opened, gives the observation instead.
-  std::optional<Observation> open(int directory, const char* name, Observed& observed, OpenFile& file);
+  std::optional<Observation> open(int directory, const char* name, const ContentWanted& wanted, Observed& observed,
+                                  OpenFile& file);
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   void fill(const struct statx& status, Observed& observed) const;
-  [[nodiscard]] bool is_linked(const struct statx& status) const;
-  Observation observe_unopened(int directory, const char* name, Observed& observed);
-  Observation look_unopened(int directory, const char* name, Observed& observed) const;
+  void number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;
+  Observation observe_unopened(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
+  Observation look_unopened(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;
 
   const std::uint64_t mount_;
   Throttle* throttle_;

@@ -32,7 +32,7 @@ struct Observed {
   std::optional<std::string> capability;  ///< raw security.capability
   std::optional<manifests::Digest> acl;   ///< BLAKE3 of raw system.posix_acl_access
   std::uint64_t fingerprint = 0;          ///< for a StatCache, where there is one
-  std::uint64_t linked = 0;               ///< likewise: the FileNumber of a file that has further names; else 0
+  std::uint64_t number = 0;               ///< likewise: the FileNumber, where it was wanted and can be had; else 0
 };
 
 }  // namespace driftd::scanner

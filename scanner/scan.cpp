@@ -62,8 +62,7 @@ ScanResult gather(Workers& workers) {
     all.scope.add_all(part.scope);
     append(all.findings, std::move(part.findings));
     append(all.unverified, std::move(part.unverified));
-    append(all.linked, std::move(part.linked));
-    append(all.linked_additions, std::move(part.linked_additions));
+    append(all.files, std::move(part.files));
     all.entries += part.entries;
     all.unchecked += part.unchecked;
     all.hashed_files += part.hashed_files;
@@ -72,6 +71,8 @@ ScanResult gather(Workers& workers) {
   const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
   std::sort(all.findings.begin(), all.findings.end(), by_path);
   std::sort(all.unverified.begin(), all.unverified.end(), by_path);
+  std::sort(all.files.begin(), all.files.end());
+  all.files.shrink_to_fit();
   return all;
 }
 

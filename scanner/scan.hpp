@@ -14,7 +14,7 @@
 #include "scanner/evidence.hpp"
 #include "scanner/exemptions.hpp"
 #include "scanner/finding.hpp"
-#include "scanner/hard_links.hpp"
+#include "scanner/known_files.hpp"
 #include "scanner/scan_progress.hpp"
 #include "scanner/scan_thread.hpp"
 #include "scanner/scope.hpp"
@@ -53,13 +53,12 @@ struct ScanResult {
   /// What was looked at. May be wider than what was asked for: below a directory that is missing or added as a whole
   /// there is nothing to say but that.
   Scope scope;
-  std::vector<Finding> findings;             ///< sorted by path, one a path
-  std::vector<Finding> pending;              ///< likewise: differ from the plan's manifest as the previous one has them
-  std::vector<Unverified> unverified;        ///< likewise
-  std::vector<LinkedEntry> linked;           ///< in any order; of what was looked at closely, by a scan with a cache
-  std::vector<FileNumber> linked_additions;  ///< likewise, where no entry is
-  std::uint64_t entries = 0;                 ///< manifest entries in scope, each judged
-  std::uint64_t unchecked = 0;               ///< paths seen that a mutable rule leaves unchecked
+  std::vector<Finding> findings;       ///< sorted by path, one a path
+  std::vector<Finding> pending;        ///< likewise: differ from the plan's manifest as the previous one has them
+  std::vector<Unverified> unverified;  ///< likewise
+  std::vector<KnownFile> files;        ///< sorted; of each entry that a scan with a cache looked at closely
+  std::uint64_t entries = 0;           ///< manifest entries in scope, each judged
+  std::uint64_t unchecked = 0;         ///< paths seen that a mutable rule leaves unchecked
   std::uint64_t hashed_files = 0;
   std::uint64_t hashed_bytes = 0;
   std::map<std::string, PathEvidence> evidence{};  ///< by path; no scan knows it, it is added where changes are watched

@@ -390,11 +390,14 @@ bool ScanWorker::is_known(int directory, EntryIndex entry) {
 
 ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry, unsigned char type) {
   const CName name(manifest_.name(entry));
-  const ContentWanted wanted = content_wanted(manifest_, entry);
+  ContentWanted wanted = content_wanted(manifest_, entry);
+  if (shared_.options.quick && shared_.cache != nullptr) wanted.known = shared_.cache->remembered(entry);
   Observed observed;
   OpenFile file;
   const bool is_file = type == DT_REG || type == DT_UNKNOWN;
-  Observation seen = observer_.begin(directory, name.get(), is_file ? wanted : ContentWanted{}, observed, file);
+  ContentWanted unopened = wanted;
+  unopened.blake3 = unopened.sha256 = false;
+  Observation seen = observer_.begin(directory, name.get(), is_file ? wanted : unopened, observed, file);
   if (!is_file && seen.outcome == Outcome::seen && observed.type == FileType::file) {  // by now
     seen = observer_.begin(directory, name.get(), wanted, observed, file);
   }

@@ -29,7 +29,11 @@ class StatCache {
   [[nodiscard]] Fingerprint fingerprint(const struct statx& status) const;
 
   [[nodiscard]] bool agrees(manifests::EntryIndex entry, Fingerprint now) const {
-    return now != 0 && entries_[entry].load(std::memory_order_relaxed) == now;
+    return now != 0 && remembered(entry) == now;
+  }
+  /// 0: none.
+  [[nodiscard]] Fingerprint remembered(manifests::EntryIndex entry) const {
+    return entries_[entry].load(std::memory_order_relaxed);
   }
   /// The entry agreed with the manifest when it looked like that.
   void remember(manifests::EntryIndex entry, Fingerprint seen) {

@@ -53,9 +53,8 @@ class Watcher {
 /// Called on the watcher's own thread, so that it must not block.
 using OnWatchBatch = std::function<void(WatchBatch)>;
 
-/// Watches whole file systems by fanotify(7); needs CAP_SYS_ADMIN and Linux 5.9, and 5.17 to tell of
-/// hard links. Fails with the reason where the
-/// kernel refuses. Destruction ends the thread.
+/// Watches whole file systems by fanotify(7); needs CAP_SYS_ADMIN and Linux 5.9, and 5.17 to tell which
+/// file it was. Fails with the reason where the kernel refuses. Destruction ends the thread.
 manifests::Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch);
 
 }  // namespace driftd::scanner

@@ -2,15 +2,20 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from support.checks import check
+from support.control import status_document, tree_of
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
+from support.file_handle import FileHandle
 from support.marks import needs_root
+from support.metrics import Page
 from support.site import Site, Tree, write_files
+from support.waiting import wait_until
 
 pytestmark = needs_root
 
@@ -51,30 +56,171 @@ def test_two_names_in_the_tree(site: Site, app: Tree) -> None:
         daemon.wait_for_drift("app", {"modified": 1}, SOON)
 
 
+def wait_until_seen(daemon: Daemon, app: Tree, added: int = 1) -> None:
+    """All that was done until now has been looked at."""
+    write_files(app.root, {"mark": "is added\n"})
+    daemon.wait_for_drift("app", {"added": added}, SOON)
+
+
+def expect_no_further_scan(daemon: Daemon) -> None:
+    page = daemon.metrics()
+    assert page.number("driftd_scans_total", tree="app", type="full") == 1
+    assert page.number("driftd_scans_total", tree="app", type="quick") == 0
+
+
 def test_a_name_that_is_new_in_the_tree(site: Site, app: Tree) -> None:
-    """Nobody tells which file got it; what is written by it is found nevertheless."""
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         os.link(app.root / "app.py", app.root / "new.py")
         daemon.wait_for_drift("app", {"added": 1}, SOON)
-        daemon.wait_for_metrics(
-            lambda page: page.number("driftd_scans_total", tree="app", type="quick") == 1, "a scan tells", SOON
-        )
         write_files(app.root, {"new.py": "edited by the new name\n"})
         daemon.wait_for_drift("app", {"added": 1, "modified": 1}, SOON)
-        for number in range(3):
-            write_files(app.root, {"new.py": f"edit {number}\n"})
-        assert daemon.metrics().number("driftd_scans_total", tree="app", type="quick") == 1
+        expect_no_further_scan(daemon)
 
 
-def test_a_name_that_is_new_outside_is_known_after_a_quick_scan(site: Site, app: Tree, workdir: Path) -> None:
-    outside = workdir / "outside"
-    app.settings["quick_scan"] = "2s"
+def test_a_name_that_is_new_outside(site: Site, app: Tree, workdir: Path) -> None:
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
-        os.link(app.root / "app.py", outside)
-        outside.write_text("edited from outside\n")
-        daemon.wait_for_drift("app", {"modified": 1}, SOON + 3)
+        os.link(app.root / "app.py", workdir / "outside")
+        (workdir / "outside").write_text("edited from outside\n")
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_listed_name_that_is_given_to_another_listed_file(site: Site, app: Tree) -> None:
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        (app.root / "lib/util.py").unlink()
+        os.link(app.root / "app.py", app.root / "lib/util.py")
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        write_files(app.root, {"lib/util.py": "neither\n"})
+        daemon.wait_for_drift("app", {"modified": 2}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_names_in_a_directory_that_is_new(site: Site, app: Tree, workdir: Path) -> None:
+    """The directory is one finding, and nothing in it is looked at. It may have been made outside and moved in."""
+    (workdir / "outside").mkdir()
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        os.link(app.root / "app.py", workdir / "outside/app.py")
+        (workdir / "outside").rename(app.root / "copy")
+        daemon.wait_for_drift("app", {"added": 1}, SOON)
+        os.link(app.root / "lib/util.py", app.root / "copy/util.py")
+        write_files(app.root, {"copy/app.py": "edited in the copy\n"})
+        daemon.wait_for_drift("app", {"added": 1, "modified": 1}, SOON)
+        write_files(app.root, {"copy/util.py": "edited in the copy\n"})
+        daemon.wait_for_drift("app", {"added": 1, "modified": 2}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_name_that_is_new_where_everything_is_allowed(site: Site, app: Tree) -> None:
+    write_files(app.root, {"var/kept": "x\n"})
+    site.release(app, "--mutable", "var/**")
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        os.link(app.root / "app.py", app.root / "var/link")
+        wait_until_seen(daemon, app)
+        write_files(app.root, {"var/link": "edited by the new name\n"})
+        daemon.wait_for_drift("app", {"added": 1, "modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_name_that_is_new_where_additions_are_ignored(site: Site, app: Tree) -> None:
+    app.settings["additions"] = "ignore"
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        os.link(app.root / "app.py", app.root / "lib/link")
+        write_files(app.root, {"lib/link": "edited by the new name\n"})
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_write_by_a_name_that_is_gone(site: Site, app: Tree, workdir: Path) -> None:
+    """A descriptor keeps the name that it was opened by, and its writes are told by that."""
+    good = (app.root / "app.py").read_bytes()
+    with (workdir / "first").open("w+b", buffering=0) as opened, Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        opened.write(good)
+        os.link(workdir / "first", app.root / ".app.new")
+        (workdir / "first").unlink()
+        (app.root / ".app.new").rename(app.root / "app.py")
+        wait_until_seen(daemon, app)
+        os.pwrite(opened.fileno(), b"EDITED", 0)
+        daemon.wait_for_drift("app", {"added": 1, "modified": 1}, SOON)
+        os.pwrite(opened.fileno(), good, 0)
+        daemon.wait_for_drift("app", {"added": 1}, SOON)
+        os.fchmod(opened.fileno(), 0o777)
+        daemon.wait_for_drift("app", {"added": 1, "metadata": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_write_to_a_file_that_was_made_without_a_name(site: Site, app: Tree) -> None:
+    good = (app.root / "app.py").read_bytes()
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        with os.fdopen(os.open(app.root, os.O_TMPFILE | os.O_RDWR, 0o644), "w+b", buffering=0) as opened:
+            opened.write(good)
+            os.link(f"/proc/self/fd/{opened.fileno()}", app.root / ".app.new", follow_symlinks=True)
+            (app.root / ".app.new").rename(app.root / "app.py")
+            wait_until_seen(daemon, app)
+            os.pwrite(opened.fileno(), b"EDITED", 0)
+            daemon.wait_for_drift("app", {"added": 1, "modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_write_by_no_name(site: Site, app: Tree) -> None:
+    """As a file server does it, which knows files by their handles."""
+    handle = FileHandle.of(app.root / "app.py")
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        # The kernel forgets the names that nobody uses, in its own time.
+        Path("/proc/sys/vm/drop_caches").write_text("2\n")
+        with os.fdopen(handle.open(app.root.parent, os.O_RDWR), "r+b", buffering=0) as opened:
+            opened.write(b"EDITED")
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_a_write_by_another_name_while_a_scan_is_yet_to_tell_of_it(site: Site, app: Tree, workdir: Path) -> None:
+    """What the first scan has seen of the file is known when it ends; it had looked at it before the write."""
+    write_files(app.root, {"zz/blob": ""})
+    os.truncate(app.root / "zz/blob", 2 << 30)
+    site.release(app)
+    os.link(app.root / "app.py", workdir / "outside")
+    with Daemon(site) as daemon:
+        daemon.wait_listening()
+        wait_until(lambda: tree_of(status_document(site)), lambda tree: tree["scanning"], "the first scan", 10)
+        time.sleep(0.5)
+        (workdir / "outside").write_text("edited from outside\n")
+        daemon.wait_ready(60)
+        daemon.wait_for_drift("app", {"modified": 1}, SOON)
+        expect_no_further_scan(daemon)
+
+
+def test_what_is_learnt_while_a_scan_runs_stays_known(site: Site, app: Tree, workdir: Path) -> None:
+    write_files(app.root, {"zz/blob": os.urandom(6 << 20)})
+    site.release(app)
+    app.settings["full_scan"] = "2s"
+    site.settings["limits"] = {"threads": 2, "read_rate": "1MiB/s"}
+
+    def scans(page: Page) -> float:
+        return page.number("driftd_scans_total", tree="app", type="full")
+
+    good = (app.root / "app.py").read_bytes()
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        wait_until(lambda: tree_of(status_document(site)), lambda tree: tree["scanning"], "a slow scan", 10)
+        time.sleep(2)
+        count = scans(daemon.metrics())
+        write_files(workdir / "other", {"app.py": good})
+        os.link(workdir / "other/app.py", app.root / ".app.new")
+        (app.root / ".app.new").rename(app.root / "app.py")
+        wait_until_seen(daemon, app)
+        daemon.wait_for_metrics(lambda page: scans(page) == count + 1, "it has ended", 15)
+        write_files(workdir / "other", {"app.py": "edited from outside\n"})
+        daemon.wait_for_drift("app", {"added": 1, "modified": 1}, 1)
+        assert scans(daemon.metrics()) == count + 1
 
 
 def test_directories_that_move(site: Site, app: Tree, workdir: Path) -> None:

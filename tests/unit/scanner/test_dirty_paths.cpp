@@ -153,7 +153,7 @@ TEST_CASE("an event leads to where the directory stands now") {
   }
 }
 
-TEST_CASE("a write by another name of the file leads to all its names in the tree") {
+TEST_CASE("a write by whatever name leads to all that the file has in the tree") {
   const TempTree tree;
   if (!handles_work(tree)) return driftd::test::skip("needs CAP_DAC_READ_SEARCH and a file system with handles");
   tree.dirs("root/d");
@@ -163,27 +163,37 @@ TEST_CASE("a write by another name of the file leads to all its names in the tre
   tree.hard_link("root/one", "outside/three");
   const auto manifest = driftd::test::make_release(driftd::test::record(tree.at("root")));
   const auto target = must(handle_of(AT_FDCWD, tree.at("outside/three").c_str()));
-  const HardLinks links(manifest, {{file_number(target), manifest->manifest().find("one").value()},
-                                   {file_number(target), manifest->manifest().find("d/two").value()}});
+  const KnownFiles known(manifest, {{file_number(target), manifest->manifest().find("one").value()},
+                                    {file_number(target), manifest->manifest().find("d/two").value()}});
   const DirtyPaths dirty = dirty_paths_of(tree.at("root"));
   WatchEvent outside = event_in(tree.at("outside"), "three").value();
   outside.target = target;
-  CHECK(paths_of(dirty.resolve({outside}, &links).value()) == Lines{"d/two", "one"});
-  CHECK(dirty.resolve({outside}, nullptr).value().empty());
+  CHECK(paths_of(dirty.resolve({outside}, known).value()) == Lines{"d/two", "one"});
+  CHECK(dirty.resolve({outside}).value().empty());
   SUBCASE("by no name at all") {
     WatchEvent nameless = outside;
     nameless.handle.clear();
     nameless.name.clear();
-    CHECK(paths_of(dirty.resolve({nameless}, &links).value()) == Lines{"d/two", "one"});
+    CHECK(paths_of(dirty.resolve({nameless}, known).value()) == Lines{"d/two", "one"});
+  }
+  SUBCASE("by a name that is gone, in a directory that is gone too") {
+    tree.remove("outside");
+    CHECK(paths_of(dirty.resolve({outside}, known).value()) == Lines{"d/two", "one"});
+  }
+  SUBCASE("by a name in the tree") {
+    WatchEvent inside = outside;
+    inside.handle = event_in(tree.at("root/d"), "new").value().handle;
+    inside.name = "new";
+    CHECK(paths_of(dirty.resolve({inside}, known).value()) == Lines{"d/new", "d/two", "one"});
   }
   SUBCASE("another file") {
     tree.file("outside/other", "x");
     outside.target = must(handle_of(AT_FDCWD, tree.at("outside/other").c_str()));
-    CHECK(dirty.resolve({outside}, &links).value().empty());
+    CHECK(dirty.resolve({outside}, known).value().empty());
   }
   SUBCASE("another file system") {
     outside.file_system[0] ^= 1;
-    CHECK(dirty.resolve({outside}, &links).value().empty());
+    CHECK(dirty.resolve({outside}, known).value().empty());
   }
 }
 

@@ -1,0 +1,64 @@
+#include "daemon/tree_files.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "manifests/rel_path.hpp"
+
+namespace driftd::daemon {
+namespace {
+
+using manifests::RelPath;
+using scanner::KnownFile;
+using scanner::KnownFiles;
+using scanner::Scope;
+
+/// More paths than this are looked at by looking at everything.
+constexpr std::size_t kMostPaths = 20'000;
+
+KnownFiles of_manifest(const KnownFiles& files, const ManifestPointer& manifest) {
+  return files.manifest() == manifest ? files : KnownFiles(manifest, {});
+}
+
+}  // namespace
+
+std::shared_ptr<TreeFiles::Look> TreeFiles::begin_look() {
+  auto look = std::make_shared<Look>();
+  std::erase_if(looks_, [](const auto& one) { return one.expired(); });
+  looks_.push_back(look);
+  return look;
+}
+
+bool TreeFiles::is_looked_at() const {
+  return std::any_of(looks_.begin(), looks_.end(), [](const auto& look) { return !look.expired(); });
+}
+
+void TreeFiles::touched(scanner::FileNumber file) {
+  for (const auto& one : looks_) {
+    if (const auto look = one.lock()) look->touched_.add(file);
+  }
+}
+
+Scope TreeFiles::end_look(const Look& look, Seen seen, const ManifestPointer& manifest, std::vector<KnownFile> files) {
+  const KnownFiles before = of_manifest(known_, manifest);
+  Scope missed;
+  for (const KnownFile& one : files) {
+    if (!look.touched_.may_hold(one.file) || before.holds(one)) continue;
+    if (const auto path = RelPath::parse(manifest->manifest().path(one.entry))) missed.add(*path);
+    if (missed.paths().size() > kMostPaths) missed.add_whole();
+    if (missed.is_whole()) break;
+  }
+  if (seen == Seen::somewhere) {
+    for (const auto& one : looks_) {
+      const auto other = one.lock();
+      if (other && other.get() != &look) other->learnt_ = of_manifest(other->learnt_, manifest).with(files);
+    }
+  }
+  known_ = seen == Seen::all ? KnownFiles(manifest, std::move(files)) : before.with(std::move(files));
+  if (look.learnt_.manifest() == manifest) known_ = known_.with(look.learnt_);
+  return missed;
+}
+
+}  // namespace driftd::daemon
