@@ -20,8 +20,8 @@ from support.site import Site, Tree
 from support.storm_writer import AWAY, Storm, release_into
 
 WRITERS = 3
-# A machine that is busy may hold up the daemon, or the question itself, for longer than that.
-SETTLED = 20.0
+# The daemon is told of all that happens on the file system, and a busy machine may hold up the question itself.
+SETTLED = 60.0
 LEAST_QUESTIONS = 100
 
 Finding = tuple[bytes, str, str]
