@@ -276,8 +276,9 @@ class Storm:
         os.chmod(self.at(path), mode)
 
     def changes_directory_mode(self) -> None:
-        path, mode = self.directory(), self.random.choice((0o755, 0o755, 0o700, 0o777, 0o1777))
-        self.tell(f"chmod {mode:o}", path or ".")
+        # Not of the root, after which all below is looked at.
+        path, mode = self.subdirectory(), self.random.choice((0o755, 0o755, 0o700, 0o777, 0o1777))
+        self.tell(f"chmod {mode:o}", path)
         os.chmod(self.at(path), mode)
 
     def sets_attribute(self) -> None:
