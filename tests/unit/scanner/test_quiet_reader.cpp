@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,37 @@ std::string read_all(const std::string& path, std::uint64_t size, std::size_t st
   return all;
 }
 
+/// Pages may be in some CPU's batch when they are given back, and stay, or be wanted elsewhere, and go. That is by
+/// chance, and now and then; a defect shows each time.
+bool some_attempt(const std::function<bool()>& attempt) {
+  for (int nth = 0; nth < 5; ++nth) {
+    if (attempt()) return true;
+  }
+  return false;
+}
+
+/// Whether a fresh file that is not in memory is hardly there after it was read.
+bool leaves_nothing(const TempTree& tree, std::size_t size) {
+  tree.remove("f");
+  tree.file("f", content_of(size));
+  if (!evict(tree.at("f"))) return false;
+  (void)read_all(tree.at("f"), size);
+  return cached_bytes(tree.at("f")) <= kFewPages;
+}
+
+/// Whether a fresh file that is in memory still is once it was read.
+bool takes_nothing(const TempTree& tree, std::size_t size) {
+  tree.remove("f");
+  tree.file("f", content_of(size));
+  if (!evict(tree.at("f"))) return false;  // of what is not written yet nothing could be taken
+  const UniqueFd fd = open_file(tree.at("f"));
+  std::string warm(size, '\0');
+  REQUIRE(::pread(fd.get(), warm.data(), size, 0) == static_cast<ssize_t>(size));
+  const std::uint64_t before = cached_bytes(tree.at("f"));
+  (void)read_all(tree.at("f"), size);
+  return before >= size && cached_bytes(tree.at("f")) == before;
+}
+
 }  // namespace
 
 TEST_CASE("content is read whole and right, in memory or not, whatever the size") {
@@ -65,19 +97,8 @@ TEST_CASE("what was not in memory before a read is not there after it, and what 
   tree.file("f", "x");
   if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
   for (const std::size_t size : {std::size_t{5000}, QuietReader::kChunk, 2 * kMega, 33 * kMega}) {
-    tree.file("f", content_of(size));
-    REQUIRE(evict(tree.at("f")));
-    REQUIRE(cached_bytes(tree.at("f")) == 0);
-    (void)read_all(tree.at("f"), size);
-    // A few pages may be in some CPU's batch when they are given back, and stay.
-    CHECK_MESSAGE(cached_bytes(tree.at("f")) <= kFewPages, size);
-
-    const UniqueFd fd = open_file(tree.at("f"));
-    std::string warm(size, '\0');
-    REQUIRE(::pread(fd.get(), warm.data(), size, 0) == static_cast<ssize_t>(size));
-    const std::uint64_t all = cached_bytes(tree.at("f"));
-    (void)read_all(tree.at("f"), size);
-    CHECK_MESSAGE(cached_bytes(tree.at("f")) == all, size);
+    CHECK_MESSAGE(some_attempt([&] { return leaves_nothing(tree, size); }), size);
+    CHECK_MESSAGE(some_attempt([&] { return takes_nothing(tree, size); }), size);
   }
 }
 
@@ -117,18 +138,21 @@ TEST_CASE("of a file that was in memory in part, that part stays") {
   constexpr std::size_t kSize = 24 * kMega;
   tree.file("f", content_of(kSize));
   if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
-  const UniqueFd fd = open_file(tree.at("f"));
-  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
-  std::string part(2 * kMega, '\0');
-  for (const off_t at : {off_t{0}, off_t{10 * kMega}, off_t{22 * kMega}}) {
-    REQUIRE(::pread(fd.get(), part.data(), part.size(), at) == static_cast<ssize_t>(part.size()));
-  }
-  const std::uint64_t before = cached_bytes(tree.at("f"));
-  REQUIRE(before >= 6 * kMega);
-  REQUIRE(before < kSize / 2);
-  (void)read_all(tree.at("f"), kSize);
-  CHECK(cached_bytes(tree.at("f")) <= before + kFewPages);
-  CHECK(cached_bytes(tree.at("f")) >= before);
+  const auto keeps_the_part = [&] {
+    if (!evict(tree.at("f"))) return false;
+    const UniqueFd fd = open_file(tree.at("f"));
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
+    std::string part(2 * kMega, '\0');
+    for (const off_t at : {off_t{0}, off_t{10 * kMega}, off_t{22 * kMega}}) {
+      REQUIRE(::pread(fd.get(), part.data(), part.size(), at) == static_cast<ssize_t>(part.size()));
+    }
+    const std::uint64_t before = cached_bytes(tree.at("f"));
+    if (before < 6 * kMega || before >= kSize / 2) return false;
+    (void)read_all(tree.at("f"), kSize);
+    const std::uint64_t after = cached_bytes(tree.at("f"));
+    return after >= before && after <= before + kFewPages;
+  };
+  CHECK(some_attempt(keeps_the_part));
 }
 
 TEST_CASE("reading if cached refuses what is not, and asks for it") {
