@@ -10,6 +10,7 @@
 
 #include "manifests/unique_fd.hpp"
 #include "scanner/quiet_reader.hpp"
+#include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/page_cache.hpp"
 #include "tests/unit/support/skip.hpp"
 #include "tests/unit/support/temp_tree.hpp"
@@ -45,6 +46,20 @@ std::string read_all(const std::string& path, std::uint64_t size, std::size_t st
   return all;
 }
 
+void warm_up(const std::string& path, std::size_t size) {
+  const UniqueFd fd = open_file(path);
+  std::string content(size, '\0');
+  REQUIRE(::pread(fd.get(), content.data(), size, 0) == static_cast<ssize_t>(size));
+}
+
+void read_through(const std::string& path, std::uint64_t size, bool asks_first) {
+  const UniqueFd fd = open_file(path);
+  QuietReader reader(fd.get(), size);
+  std::vector<unsigned char> buffer(QuietReader::kChunk);
+  if (asks_first) (void)reader.read_if_cached(buffer.data(), buffer.size());
+  while (reader.read(buffer.data(), buffer.size()) > 0) continue;
+}
+
 /// Pages may be in some CPU's batch when they are given back, and stay, or be wanted elsewhere, and go. That is by
 /// chance, and now and then; a defect shows each time.
 bool some_attempt(const std::function<bool()>& attempt) {
@@ -68,9 +83,7 @@ bool takes_nothing(const TempTree& tree, std::size_t size) {
   tree.remove("f");
   tree.file("f", content_of(size));
   if (!evict(tree.at("f"))) return false;  // of what is not written yet nothing could be taken
-  const UniqueFd fd = open_file(tree.at("f"));
-  std::string warm(size, '\0');
-  REQUIRE(::pread(fd.get(), warm.data(), size, 0) == static_cast<ssize_t>(size));
+  warm_up(tree.at("f"), size);
   const std::uint64_t before = cached_bytes(tree.at("f"));
   (void)read_all(tree.at("f"), size);
   return before >= size && cached_bytes(tree.at("f")) == before;
@@ -170,4 +183,43 @@ TEST_CASE("reading if cached refuses what is not, and asks for it") {
     CHECK(reader.read(buffer.data(), buffer.size()) == 5000);
     CHECK(cached_bytes(tree.at("f")) > 0);
   }
+}
+
+TEST_CASE("on a file system where no read refuses to wait the page cache is left as it was, too") {
+  if (!driftd::test::is_root()) return driftd::test::skip("needs root");
+  const TempTree tree;
+  for (const char* directory : {"lower", "upper", "work", "merged"}) tree.dir(directory);
+  constexpr const char* kNoOverlay = "no overlayfs here";
+  const std::string said = driftd::test::with_own_mounts([&]() -> std::string {
+    const std::string where =
+        "lowerdir=" + tree.at("lower") + ",upperdir=" + tree.at("upper") + ",workdir=" + tree.at("work");
+    if (::mount("overlay", tree.at("merged").c_str(), "overlay", 0, where.c_str()) != 0) return kNoOverlay;
+    for (const std::size_t size : {std::size_t{5000}, QuietReader::kChunk, 2 * kMega}) {
+      const std::size_t files = 2 * kMega / size;
+      const auto name = [&](std::size_t nth) { return std::to_string(size) + "-" + std::to_string(nth); };
+      for (std::size_t nth = 0; nth < files; ++nth) tree.file("lower/" + name(nth), content_of(size));
+      const auto in_memory_after = [&](bool before, bool asks) {
+        std::uint64_t all = 0;
+        for (std::size_t nth = 0; nth < files; ++nth) {
+          if (!evict(tree.at("lower/" + name(nth)))) return UINT64_MAX;
+          if (before) warm_up(tree.at("lower/" + name(nth)), size);
+          read_through(tree.at("merged/" + name(nth)), size, asks);
+          all += cached_bytes(tree.at("lower/" + name(nth)));
+        }
+        return all;
+      };
+      for (const bool asks : {false, true}) {
+        const std::string what = std::to_string(size) + (asks ? ", asked for" : "");
+        if (!some_attempt([&] { return in_memory_after(false, asks) < files * size / 10; })) return "left: " + what;
+        const auto stays = [&] {
+          const std::uint64_t all = in_memory_after(true, asks);
+          return all >= files * size && all != UINT64_MAX;
+        };
+        if (!some_attempt(stays)) return "taken: " + what;
+      }
+    }
+    return "";
+  });
+  if (said == kNoOverlay) return driftd::test::skip(kNoOverlay);
+  CHECK(said == "");
 }
