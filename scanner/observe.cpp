@@ -299,12 +299,13 @@ StatCache::Fingerprint Observer::fingerprint(int directory, const char* name) co
   return cache_->fingerprint(status);
 }
 
-Observation Observer::observe_directory(int directory, Observed& observed) {
+Observation Observer::observe_directory(int directory, Observed& observed, DirectoryStamp* stamp) {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, "", AT_EMPTY_PATH, kStatMask, &status) != 0) return failure(errno);
   ScanProgress::Place::count(place_.steps);
   if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   fill(status, observed);
+  if (stamp != nullptr) *stamp = DirectoryStamp::of(status);
   if (const int error = read_attributes_of(directory, observed); error != 0) return failure(error);
   return {};
 }

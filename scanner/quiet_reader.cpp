@@ -43,7 +43,7 @@ ssize_t QuietReader::read(unsigned char* buffer, std::size_t length) {
   const ssize_t cached = read_at_position(buffer, length, RWF_NOWAIT);
   if (cached > 0 || (cached < 0 && errno != EAGAIN && errno != EOPNOTSUPP)) return cached;
   // At the end of the file, or where the next byte would have to be waited for.
-  if (cached < 0 && errno == EAGAIN) absent_from_ = position_;
+  if (cached < 0) errno == EAGAIN ? void(absent_from_ = position_) : look_at_all();
   return read_at_position(buffer, length, 0);
 }
 
@@ -51,7 +51,10 @@ ssize_t QuietReader::read_if_cached(unsigned char* buffer, std::size_t length) {
   if (size_ > kChunk) look_ahead();
   const ssize_t got = read_at_position(buffer, length, RWF_NOWAIT);
   if (got >= 0) return got;
-  if (errno == EOPNOTSUPP) return read_at_position(buffer, length, 0);  // FUSE, NFS and old kernels' tmpfs
+  if (errno == EOPNOTSUPP) {
+    look_at_all();
+    return read_at_position(buffer, length, 0);
+  }
   if (errno != EAGAIN) return got;
   absent_from_ = std::min(absent_from_, position_);
   // The attempt alone makes the kernel read ahead, by its own measure (since Linux 5.10).
@@ -91,6 +94,12 @@ void QuietReader::look_ahead() {
   }
   // What lies behind is not wanted again. Once a window is often enough.
   if (position_ % kWindow < kChunk) drop_until(page_start(position_));
+}
+
+void QuietReader::look_at_all() {
+  if (size_ == 0 || known_ == size_ || size_ > kChunk) return;
+  note_absent(0, size_);
+  known_ = size_;
 }
 
 void QuietReader::note_absent(std::uint64_t begin, std::uint64_t end) {

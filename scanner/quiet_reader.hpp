@@ -35,6 +35,8 @@ class QuietReader {
 
   ssize_t read_at_position(unsigned char* buffer, std::size_t length, int flags);
   void look_ahead();
+  /// Of a small file, where no read refuses to wait: on overlayfs, FUSE, NFS and old kernels' tmpfs.
+  void look_at_all();
   void note_absent(std::uint64_t begin, std::uint64_t end);
   void drop_until(std::uint64_t limit);
   void forget();
@@ -42,12 +44,13 @@ class QuietReader {
   const int fd_;
   const std::uint64_t size_;
   std::uint64_t position_ = 0;
-  /// Large files: what was not in memory, up to `known_`; asked before any of it is read, since the kernel reads ahead.
+  /// Large files, and small ones after look_at_all(): what was not in memory, up to `known_`; asked before any of it is
+  /// read, since the kernel reads ahead.
   std::vector<Range> absent_;
   std::uint64_t known_ = 0;
   std::uint64_t asked_ = 0;   ///< from the disk, up to here
   bool reads_ahead_ = false;  ///< instead of the kernel
-  /// Small files: from here on nothing was in memory.
+  /// Small files else: from here on nothing was in memory.
   std::uint64_t absent_from_ = UINT64_MAX;
 };
 

@@ -47,6 +47,14 @@ void run_all(SharedScan& shared, Workers& workers, void (ScanWorker::*part)()) {
   }
 }
 
+/// And drops what is of the same path: a listing may give a name twice that was renamed there and back meanwhile.
+template <class Item>
+void sort_by_path(std::vector<Item>& items) {
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.path < b.path; });
+  const auto same = [](const Item& a, const Item& b) { return a.path == b.path; };
+  items.erase(std::unique(items.begin(), items.end(), same), items.end());
+}
+
 /// In any order. The longer one grows and the other is given up, for there may be very many.
 template <class Item>
 void append(std::vector<Item>& all, std::vector<Item> part) {
@@ -68,9 +76,8 @@ ScanResult gather(Workers& workers) {
     all.hashed_files += part.hashed_files;
     all.hashed_bytes += part.hashed_bytes;
   }
-  const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
-  std::sort(all.findings.begin(), all.findings.end(), by_path);
-  std::sort(all.unverified.begin(), all.unverified.end(), by_path);
+  sort_by_path(all.findings);
+  sort_by_path(all.unverified);
   std::sort(all.files.begin(), all.files.end());
   all.files.shrink_to_fit();
   return all;

@@ -12,7 +12,7 @@
 
 #include "scanner/c_name.hpp"
 #include "scanner/cold_reader.hpp"
-#include "scanner/compare.hpp"
+#include "scanner/look.hpp"
 #include "scanner/safe_open.hpp"
 #include "scanner/stat_cache.hpp"
 
@@ -36,39 +36,12 @@ constexpr std::size_t kWidestWindow = 256;
 /// What a thread holds open beside them.
 constexpr std::size_t kOtherDescriptors = 24;
 
-constexpr Observation kUnstable{Outcome::unverified, UnverifiedReason::unstable, 0};
-
-/// The errno of opening what was a directory a moment ago and is none any more, or no longer there.
-bool changed_meanwhile(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
-
 std::string_view parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? kRootPath : path.substr(0, slash);
 }
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-unsigned char directory_entry_type(FileType type) {
-  switch (type) {
-    case FileType::file: return DT_REG;
-    case FileType::directory: return DT_DIR;
-    case FileType::symlink: return DT_LNK;
-    default: return DT_FIFO;  // anything that no manifest lists
-  }
-}
-
-/// What stands at a name, or errno.
-struct Look {
-  int error = 0;
-  unsigned char type = DT_UNKNOWN;
-  std::uint64_t inode = 0;
-};
-
-Look look_at(int directory, const char* name) {
-  struct stat status {};
-  if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) return {errno, DT_UNKNOWN, 0};
-  return {0, directory_entry_type(file_type(status.st_mode)), status.st_ino};
-}
 
 /// How many files one of `threads` threads may hold open.
 std::size_t window_for(unsigned threads) {
@@ -149,6 +122,8 @@ void ScanWorker::visit_alone(const Seat& seat) {
   const auto child = directory.entry ? manifest_.find_child(*directory.entry, seat.name) : std::nullopt;
   children_ = child ? std::span(&*child, 1) : std::span<const EntryIndex>();
   seen_.assign(children_.size(), false);
+  found_.clear();
+  all_mutable_.reset();
   files_.clear();
   const Look look = directory.fd ? look_at(directory.fd.get(), seat.name.c_str()) : Look{seat.error};
   if (look.error == 0) {
@@ -198,11 +173,12 @@ ScanResult ScanWorker::take_result() {
 }
 
 void ScanWorker::walk(const DirectoryTask& task) {
-  const OpenDirectory directory{open_directory_beneath(shared_.root, task.path), task.path, task.entry, task.free};
+  const FileTime before = FileTime::now();
+  OpenDirectory directory{open_directory_beneath(shared_.root, task.path), task.path, task.entry, task.free, before};
   if (!directory.fd) return directory_failed(task, errno);
   if (task.entry) {
     Observed observed;
-    const Observation seen = observer_.observe_directory(directory.fd.get(), observed);
+    const Observation seen = observer_.observe_directory(directory.fd.get(), observed, &directory.stamp.emplace());
     if (seen.outcome != Outcome::seen) return judge_.unverified(*task.entry, seen);
     judge_.seen(*task.entry, observed);
   }
@@ -231,113 +207,8 @@ void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
   } else if (task.entry) {
     look.error == 0 ? void(check_listed(parent.fd.get(), *task.entry, look.type)) : judge_.missing(*task.entry);
   } else if (look.error == 0) {
-    visit_unlisted(parent, {name_of(task.path), look.inode, look.type});
+    (void)visit_unlisted(parent, {name_of(task.path), look.inode, look.type});
   }
-}
-
-void ScanWorker::list(const OpenDirectory& directory) {
-  exempt_ = shared_.plan.exemptions.in(directory.path);
-  children_ = directory.entry ? manifest_.children(*directory.entry) : std::span<const EntryIndex>();
-  seen_.assign(children_.size(), false);
-  files_.clear();
-  const int error = listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) {
-    ScanProgress::Place::count(place_.steps);
-    visit(directory, name);
-  });
-  // ENOENT: the directory was removed meanwhile, so no name is left in it.
-  if (error != 0 && error != ENOENT) {
-    // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
-    judge_.unverified(directory.path, Observer::failed(error));
-  }
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (!seen_[i]) visit_unseen(directory, children_[i]);
-  }
-  check_found_files(directory);
-}
-
-void ScanWorker::visit_unseen(const OpenDirectory& directory, EntryIndex entry) {
-  const bool is_nested = exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested;
-  if (is_nested && !is_link(entry, DT_UNKNOWN)) return judge_.skip(entry);
-  // A rename during the listing can hide a name that is there all the time, so a direct look decides.
-  const CName name(manifest_.name(entry));
-  const Look look = look_at(directory.fd.get(), name.get());
-  if (look.error == 0) {
-    visit(directory, {manifest_.name(entry), look.inode, look.type});
-  } else if (look.error == ENOENT) {
-    judge_.missing(entry);
-  } else {
-    judge_.unverified(entry, Observer::failed(look.error));
-  }
-}
-
-void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::Name& name) {
-  if (name.type == DT_UNKNOWN) {  // some file systems leave the type out
-    const CName text(name.text);
-    const Look look = look_at(directory.fd.get(), text.get());
-    if (look.error == 0) return visit(directory, {name.text, look.inode, look.type});
-    if (look.error != ENOENT) judge_.unverified(join(directory.path, name.text), Observer::failed(look.error));
-    return;
-  }
-  const auto at =
-      std::lower_bound(children_.begin(), children_.end(), name.text,
-                       [&](EntryIndex child, std::string_view value) { return manifest_.name(child) < value; });
-  const bool listed = at != children_.end() && manifest_.name(*at) == name.text;
-  auto exempt = exempt_ != nullptr ? exempt_->judge(name.text) : Exemptions::Verdict::none;
-  if (exempt == Exemptions::Verdict::nested && is_link(listed ? std::optional(*at) : std::nullopt, name.type)) {
-    exempt = Exemptions::Verdict::none;
-  }
-  if (listed) {
-    const auto position = static_cast<std::size_t>(at - children_.begin());
-    if (seen_[position]) return;
-    seen_[position] = true;
-    exempt == Exemptions::Verdict::nested ? judge_.skip(*at) : visit_listed(directory, {name.inode, *at}, name.type);
-  } else if (exempt == Exemptions::Verdict::passage && name.type == DT_DIR) {
-    shared_.queue.push(DirectoryTask{join(directory.path, name.text), std::nullopt, directory.free});
-  } else if (exempt == Exemptions::Verdict::manifest) {
-    visit_own_manifest(directory, name);
-  } else if (exempt != Exemptions::Verdict::nested) {
-    visit_unlisted(directory, name);
-  }
-}
-
-bool ScanWorker::is_link(std::optional<EntryIndex> entry, unsigned char type) const {
-  return type == DT_LNK || (entry && manifest_.type(*entry) == EntryType::symlink);
-}
-
-void ScanWorker::visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type) {
-  const EntryType expected = manifest_.type(file.entry);
-  if (expected == EntryType::file && type == DT_REG) {
-    files_.push_back(file);
-  } else if (expected == EntryType::directory && type == DT_DIR) {
-    shared_.queue.push(
-        DirectoryTask{join(directory.path, manifest_.name(file.entry)), file.entry, manifest_.ignore(file.entry)});
-  } else {
-    check_listed(directory.fd.get(), file.entry, type);
-  }
-}
-
-void ScanWorker::visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name) {
-  std::string path = join(directory.path, name.text);
-  const bool is_free = directory.free || manifest_.is_mutable(path);
-  if (!is_free && !shared_.plan.report_additions) return;
-  if (is_free) judge_.count_unchecked();
-  if (is_free && name.type == DT_DIR) {
-    return shared_.queue.push(DirectoryTask{std::move(path), std::nullopt, directory.free});
-  }
-  const CName text(name.text);
-  Observed observed;
-  const Observation seen = observer_.observe(directory.fd.get(), text.get(), {}, observed);
-  if (seen.outcome == Outcome::vanished) return;
-  if (seen.outcome != Outcome::seen) return judge_.unverified(std::move(path), seen);
-  is_free ? judge_.unchecked(std::move(path), observed) : judge_.added(std::move(path), observed);
-}
-
-void ScanWorker::visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name) {
-  const CName text(name.text);
-  Observed observed;
-  const Observation seen = observer_.observe(directory.fd.get(), text.get(), {}, observed);
-  if (seen.outcome == Outcome::unverified) return judge_.unverified(join(directory.path, name.text), seen);
-  if (seen.outcome == Outcome::seen && !can_be_own_manifest(observed)) visit_unlisted(directory, name);
 }
 
 void ScanWorker::check_found_files(const OpenDirectory& directory) {

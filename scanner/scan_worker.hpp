@@ -16,6 +16,8 @@
 #include "manifests/unique_fd.hpp"
 #include "scanner/cold_files.hpp"
 #include "scanner/directory_listing.hpp"
+#include "scanner/directory_stamp.hpp"
+#include "scanner/found_names.hpp"
 #include "scanner/judge.hpp"
 #include "scanner/observe.hpp"
 #include "scanner/scan.hpp"
@@ -86,6 +88,8 @@ class ScanWorker {
     std::string path;
     std::optional<EntryIndex> entry;
     bool free = false;
+    FileTime opened_after{};                ///< its path led to it then or later
+    std::optional<DirectoryStamp> stamp{};  ///< how it looked once it was open
   };
 
   /// Where a path is looked at from: an open directory and a name in it.
@@ -101,16 +105,25 @@ class ScanWorker {
   void visit_alone(const Seat& seat);
 
   void walk(const DirectoryTask& task);
-  void list(const OpenDirectory& directory);
+  void list(OpenDirectory& directory);
+  /// Visits the directory's names, all that are there all the time; `unverified` where that cannot be known.
+  Observation list_names(OpenDirectory& directory);
+  /// Whether what no entry lists would be a finding there, so that no name may be missed.
+  [[nodiscard]] bool reports_additions(const OpenDirectory& directory) const;
+  /// Whether a rule allows whatever name may come there.
+  [[nodiscard]] bool is_all_mutable(const OpenDirectory& directory);
+  /// Opens what the path leads to by now, so that names which came or went until now can be told from later ones.
+  int open_again(OpenDirectory& directory);
   void visit(const OpenDirectory& directory, const DirectoryListing::Name& name);
   /// What stands at a path where a nested tree's root would be, or should by its entry. Roots are known with links
   /// resolved, so a link is none, and this tree's business.
   [[nodiscard]] bool is_link(std::optional<EntryIndex> entry, unsigned char type) const;
   void visit_listed(const OpenDirectory& directory, ListedFile file, unsigned char type);
-  void visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
+  /// False where nothing stands there any more; likewise the next.
+  bool visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
+  bool visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name);
   void visit_unseen(const OpenDirectory& directory, EntryIndex entry);
   void directory_failed(const DirectoryTask& task, int error);
-  void visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name);
 
   void check_found_files(const OpenDirectory& directory);
   void check_files(const FilesTask& task);
@@ -138,6 +151,8 @@ class ScanWorker {
   const Exemptions::Directory* exempt_ = nullptr;
   std::span<const EntryIndex> children_;
   std::vector<bool> seen_;  ///< parallel to children_
+  FoundNames found_;        ///< unlisted, and settled
+  std::optional<bool> all_mutable_;
   std::vector<ListedFile> files_;
 };
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -264,3 +265,35 @@ class TestWide:
             daemon.wait_ready(180)
             assert daemon.metrics().drifted(tree.name) == {"added": self.ADDED}
             assert peak_memory(daemon) - daemon_at_rest < self.DAEMON_FINDING * self.ADDED
+
+
+class TestMoving:
+    NAMES = 20_000
+    CHECKS = 12
+
+    def test_a_file_that_is_renamed_all_the_time_is_not_overlooked(self, site: Site) -> None:
+        """A listing in several parts can miss a name that moves, so it does not count while names move."""
+        tree = site.tree("app")
+        fill(tree.root / "many", self.NAMES)
+        site.release(tree)
+        names = [tree.root / "many" / name for name in ("new", "other")]
+        names[0].touch()
+        stop = threading.Event()
+
+        def rename() -> None:
+            while not stop.is_set():
+                names[0].rename(names[1])
+                names.reverse()
+
+        renaming = threading.Thread(target=rename)
+        renaming.start()
+        try:
+            for _ in range(self.CHECKS):
+                found = check(site)
+                assert found.document["verdict"] != "clean", str(found.result)
+                assert set(found.kinds) <= {"many/new", "many/other"}, str(found.result)
+                assert {(one["path"], one["reason"]) for one in found.unverified} <= {("many", "unstable")}
+        finally:
+            stop.set()
+            renaming.join()
+        assert list(check(site).kinds.values()) == ["added"]

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,10 @@ struct ScanSite {
 
   /// Lists what stands on disk now.
   void release() { entries = record(tree.path()); }
+
+  /// Waits until a change has another time than those that were made before. A directory that was changed in the
+  /// present tick of the clock is listed twice.
+  static void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
   [[nodiscard]] scanner::ScanPlan plan() const {
     scanner::ScanPlan plan;

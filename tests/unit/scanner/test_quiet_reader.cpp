@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "manifests/unique_fd.hpp"
 #include "scanner/quiet_reader.hpp"
+#include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/page_cache.hpp"
 #include "tests/unit/support/skip.hpp"
 #include "tests/unit/support/temp_tree.hpp"
@@ -44,6 +46,49 @@ std::string read_all(const std::string& path, std::uint64_t size, std::size_t st
   return all;
 }
 
+void warm_up(const std::string& path, std::size_t size) {
+  const UniqueFd fd = open_file(path);
+  std::string content(size, '\0');
+  REQUIRE(::pread(fd.get(), content.data(), size, 0) == static_cast<ssize_t>(size));
+}
+
+void read_through(const std::string& path, std::uint64_t size, bool asks_first) {
+  const UniqueFd fd = open_file(path);
+  QuietReader reader(fd.get(), size);
+  std::vector<unsigned char> buffer(QuietReader::kChunk);
+  if (asks_first) (void)reader.read_if_cached(buffer.data(), buffer.size());
+  while (reader.read(buffer.data(), buffer.size()) > 0) continue;
+}
+
+/// Pages may be in some CPU's batch when they are given back, and stay, or be wanted elsewhere, and go. That is by
+/// chance, and now and then; a defect shows each time.
+bool some_attempt(const std::function<bool()>& attempt) {
+  for (int nth = 0; nth < 5; ++nth) {
+    if (attempt()) return true;
+  }
+  return false;
+}
+
+/// Whether a fresh file that is not in memory is hardly there after it was read.
+bool leaves_nothing(const TempTree& tree, std::size_t size) {
+  tree.remove("f");
+  tree.file("f", content_of(size));
+  if (!evict(tree.at("f"))) return false;
+  (void)read_all(tree.at("f"), size);
+  return cached_bytes(tree.at("f")) <= kFewPages;
+}
+
+/// Whether a fresh file that is in memory still is once it was read.
+bool takes_nothing(const TempTree& tree, std::size_t size) {
+  tree.remove("f");
+  tree.file("f", content_of(size));
+  if (!evict(tree.at("f"))) return false;  // of what is not written yet nothing could be taken
+  warm_up(tree.at("f"), size);
+  const std::uint64_t before = cached_bytes(tree.at("f"));
+  (void)read_all(tree.at("f"), size);
+  return before >= size && cached_bytes(tree.at("f")) == before;
+}
+
 }  // namespace
 
 TEST_CASE("content is read whole and right, in memory or not, whatever the size") {
@@ -65,19 +110,8 @@ TEST_CASE("what was not in memory before a read is not there after it, and what 
   tree.file("f", "x");
   if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
   for (const std::size_t size : {std::size_t{5000}, QuietReader::kChunk, 2 * kMega, 33 * kMega}) {
-    tree.file("f", content_of(size));
-    REQUIRE(evict(tree.at("f")));
-    REQUIRE(cached_bytes(tree.at("f")) == 0);
-    (void)read_all(tree.at("f"), size);
-    // A few pages may be in some CPU's batch when they are given back, and stay.
-    CHECK_MESSAGE(cached_bytes(tree.at("f")) <= kFewPages, size);
-
-    const UniqueFd fd = open_file(tree.at("f"));
-    std::string warm(size, '\0');
-    REQUIRE(::pread(fd.get(), warm.data(), size, 0) == static_cast<ssize_t>(size));
-    const std::uint64_t all = cached_bytes(tree.at("f"));
-    (void)read_all(tree.at("f"), size);
-    CHECK_MESSAGE(cached_bytes(tree.at("f")) == all, size);
+    CHECK_MESSAGE(some_attempt([&] { return leaves_nothing(tree, size); }), size);
+    CHECK_MESSAGE(some_attempt([&] { return takes_nothing(tree, size); }), size);
   }
 }
 
@@ -117,18 +151,21 @@ TEST_CASE("of a file that was in memory in part, that part stays") {
   constexpr std::size_t kSize = 24 * kMega;
   tree.file("f", content_of(kSize));
   if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
-  const UniqueFd fd = open_file(tree.at("f"));
-  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
-  std::string part(2 * kMega, '\0');
-  for (const off_t at : {off_t{0}, off_t{10 * kMega}, off_t{22 * kMega}}) {
-    REQUIRE(::pread(fd.get(), part.data(), part.size(), at) == static_cast<ssize_t>(part.size()));
-  }
-  const std::uint64_t before = cached_bytes(tree.at("f"));
-  REQUIRE(before >= 6 * kMega);
-  REQUIRE(before < kSize / 2);
-  (void)read_all(tree.at("f"), kSize);
-  CHECK(cached_bytes(tree.at("f")) <= before + kFewPages);
-  CHECK(cached_bytes(tree.at("f")) >= before);
+  const auto keeps_the_part = [&] {
+    if (!evict(tree.at("f"))) return false;
+    const UniqueFd fd = open_file(tree.at("f"));
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
+    std::string part(2 * kMega, '\0');
+    for (const off_t at : {off_t{0}, off_t{10 * kMega}, off_t{22 * kMega}}) {
+      REQUIRE(::pread(fd.get(), part.data(), part.size(), at) == static_cast<ssize_t>(part.size()));
+    }
+    const std::uint64_t before = cached_bytes(tree.at("f"));
+    if (before < 6 * kMega || before >= kSize / 2) return false;
+    (void)read_all(tree.at("f"), kSize);
+    const std::uint64_t after = cached_bytes(tree.at("f"));
+    return after >= before && after <= before + kFewPages;
+  };
+  CHECK(some_attempt(keeps_the_part));
 }
 
 TEST_CASE("reading if cached refuses what is not, and asks for it") {
@@ -146,4 +183,43 @@ TEST_CASE("reading if cached refuses what is not, and asks for it") {
     CHECK(reader.read(buffer.data(), buffer.size()) == 5000);
     CHECK(cached_bytes(tree.at("f")) > 0);
   }
+}
+
+TEST_CASE("on a file system where no read refuses to wait the page cache is left as it was, too") {
+  if (!driftd::test::is_root()) return driftd::test::skip("needs root");
+  const TempTree tree;
+  for (const char* directory : {"lower", "upper", "work", "merged"}) tree.dir(directory);
+  constexpr const char* kNoOverlay = "no overlayfs here";
+  const std::string said = driftd::test::with_own_mounts([&]() -> std::string {
+    const std::string where =
+        "lowerdir=" + tree.at("lower") + ",upperdir=" + tree.at("upper") + ",workdir=" + tree.at("work");
+    if (::mount("overlay", tree.at("merged").c_str(), "overlay", 0, where.c_str()) != 0) return kNoOverlay;
+    for (const std::size_t size : {std::size_t{5000}, QuietReader::kChunk, 2 * kMega}) {
+      const std::size_t files = 2 * kMega / size;
+      const auto name = [&](std::size_t nth) { return std::to_string(size) + "-" + std::to_string(nth); };
+      for (std::size_t nth = 0; nth < files; ++nth) tree.file("lower/" + name(nth), content_of(size));
+      const auto in_memory_after = [&](bool before, bool asks) {
+        std::uint64_t all = 0;
+        for (std::size_t nth = 0; nth < files; ++nth) {
+          if (!evict(tree.at("lower/" + name(nth)))) return UINT64_MAX;
+          if (before) warm_up(tree.at("lower/" + name(nth)), size);
+          read_through(tree.at("merged/" + name(nth)), size, asks);
+          all += cached_bytes(tree.at("lower/" + name(nth)));
+        }
+        return all;
+      };
+      for (const bool asks : {false, true}) {
+        const std::string what = std::to_string(size) + (asks ? ", asked for" : "");
+        if (!some_attempt([&] { return in_memory_after(false, asks) < files * size / 10; })) return "left: " + what;
+        const auto stays = [&] {
+          const std::uint64_t all = in_memory_after(true, asks);
+          return all >= files * size && all != UINT64_MAX;
+        };
+        if (!some_attempt(stays)) return "taken: " + what;
+      }
+    }
+    return "";
+  });
+  if (said == kNoOverlay) return driftd::test::skip(kNoOverlay);
+  CHECK(said == "");
 }

@@ -54,6 +54,7 @@ const std::set<std::string> kTrue{
     "missing a/sub",
     "added new",
     "added new_trap",
+    "unverified . unstable",
     "unverified a unstable",
     "unverified a/f unstable",
     "unverified a/sub unstable",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <set>
@@ -54,6 +55,19 @@ void build(ScanSite& site) {
   site.exemptions.add_manifest(*driftd::manifests::RelPath::parse("way/to/m"));
 }
 
+/// Files at two depths, each with one beside it.
+void build_moving(const TempTree& tree) {
+  tree.dirs("d/sub/deep");
+  for (const char* path : {"d/f", "d/new", "d/sub/deep/f", "d/sub/deep/new"}) tree.file(path, "x");
+}
+
+/// The old one is aside then.
+void exchange_for_copy(const TempTree& tree, const TempTree& aside) {
+  if (::access(aside.at("d").c_str(), F_OK) == 0) aside.remove("d");
+  build_moving(aside);
+  (void)::renameat2(AT_FDCWD, tree.at("d").c_str(), AT_FDCWD, aside.at("d").c_str(), RENAME_EXCHANGE);
+}
+
 using Result = driftd::manifests::Result<ScanResult>;
 
 struct Run {
@@ -98,6 +112,7 @@ TEST_CASE("no system call can fail without the scan saying so, and nothing is ca
   ScanSite site;
   build(site);
   const ScanPlan plan = site.plan();
+  ScanSite::settle();
   for (const Scope& scope : {Scope::whole(), paths_of_tree()}) {
     CAPTURE(scope.is_whole());
     const Run quiet = run(plan, scope, 1, failing(0, 0));
@@ -133,6 +148,7 @@ TEST_CASE("no drift is lost by a failure: it is found, or its path is unverified
   site.tree.file("opt/f", "y");
   for (const char* path : {"free", "cache/deep/er/f", "tmp/deep/f"}) site.tree.mode(path, 04755);
   for (const char* path : {"new", "d/sub/new", "way/to/new"}) site.tree.file(path, "x");
+  ScanSite::settle();
   for (const Scope& scope : {Scope::whole(), paths_of_tree()}) {
     CAPTURE(scope.is_whole());
     const Run quiet = run(plan, scope, 1, failing(0, 0));
@@ -160,6 +176,7 @@ TEST_CASE("a failure that follows upon a path which seems to be gone is none the
   ScanSite site;
   build(site);
   const ScanPlan plan = site.plan();
+  ScanSite::settle();
   const std::size_t calls = run(plan, Scope::whole(), 1, failing(0, 0)).calls.size();
   for (unsigned at = 1; at < calls; ++at) {
     for (const int first : {ENOENT, ENOTDIR, ELOOP}) {
@@ -204,6 +221,7 @@ TEST_CASE("a file that was something else for a moment is looked at again") {
   ScanSite site;
   build(site);
   const ScanPlan plan = site.plan();
+  ScanSite::settle();
   const Run quiet = run(plan, Scope::whole(), 1, failing(0, 0));
   unsigned files = 0;
   for (const int error : {ELOOP, ENXIO}) {
@@ -227,6 +245,7 @@ TEST_CASE("of a directory that vanishes before its files come from the disk, the
   site.tree.file("d/b", "x");
   site.release();
   const ScanPlan plan = site.plan();
+  ScanSite::settle();
   const auto index_of = [](const SyscallGate::Calls& calls, int call, bool last) {
     const auto first_at = std::find(calls.begin(), calls.end(), call);
     const auto last_at = std::find(calls.rbegin(), calls.rend(), call);
@@ -249,6 +268,7 @@ TEST_CASE("a tree that cannot be seen whole is no release exactly") {
   ScanSite site;
   build(site);
   const ScanPlan plan = site.plan();
+  ScanSite::settle();
   const auto look = [&](const SyscallGate::Decide& decide) {
     std::optional<driftd::manifests::Result<bool>> exact;
     const SyscallGate::Calls calls = SyscallGate::run(
@@ -303,7 +323,7 @@ TEST_CASE("whichever system call finds the tree changed, the scan tells it as it
                      },
                      {},
                      {"type d +4"},
-                     {"missing d/sub +1"}},
+                     {"missing d/sub +1", "unverified d unstable", "unverified d/sub unstable"}},
            Happening{"a link changes its target",
                      [](const TempTree&tree, const TempTree&) {
                        tree.remove("d/link");
@@ -357,5 +377,59 @@ TEST_CASE("whichever system call finds the tree changed, the scan tells it as it
     }
     CHECK(seen_before);
     CHECK(seen_after);
+  }
+}
+
+TEST_CASE("what is added and there all the time is told, or that it is not known, whatever moves meanwhile") {
+  struct Move {
+    std::string what;
+    void (*moves)(const TempTree& tree, const TempTree& aside, unsigned nth);
+  };
+  for (const Move& one : {
+           Move{"it is renamed, there and back",
+                [](const TempTree&tree, const TempTree&, unsigned nth) {
+                  nth % 2 == 1 ? tree.rename("d/new", "d/other") : tree.rename("d/other", "d/new");
+                }},
+           Move{"its directory is exchanged for a copy, and it is taken out of the old one",
+                [](const TempTree&tree, const TempTree&aside, unsigned) {
+                  exchange_for_copy(tree, aside);
+                  aside.remove("d/new");
+                  aside.remove("d/sub/deep/new");
+                }},
+           Move{"its directory is exchanged for a copy, and the old one is removed",
+                [](const TempTree&tree, const TempTree&aside, unsigned) {
+                  exchange_for_copy(tree, aside);
+                  aside.remove("d");
+                }},
+       }) {
+    for (const auto where : {TempTree::Where::memory, TempTree::Where::disk}) {
+      CAPTURE(one.what);
+      CAPTURE(static_cast<int>(where));
+      bool is_through = false;
+      for (unsigned at = 1; !is_through; ++at) {
+        CAPTURE(at);
+        for (const bool once : {true, false}) {
+          CAPTURE(once);
+          ScanSite site(where);
+          const TempTree aside(where);
+          build_moving(site.tree);
+          site.release();
+          for (const char* path : {"d/new", "d/sub/deep/new"}) site.entries.erase(path);
+          unsigned moves = 0;
+          const Run moved = run(site.plan(), Scope::whole(), 1, [&](unsigned nth) {
+            if (nth == at || (!once && nth > at)) one.moves(site.tree, aside, ++moves);
+            return 0;
+          });
+          Scope told;
+          for (const Finding& finding : (*moved.result)->findings) add_to(told, finding.path);
+          for (const Unverified& unknown : (*moved.result)->unverified) add_to(told, unknown.path);
+          CHECK((told.covers("d/new") || told.covers("d/other")));
+          CHECK(told.covers("d/sub/deep/new"));
+          // A directory that never holds still is given up.
+          CHECK(moved.calls.size() < 1000);
+          is_through |= at > moved.calls.size();
+        }
+      }
+    }
   }
 }

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+
+namespace driftd::scanner {
+
+/// A moment by the clock that the kernel stamps files with.
+struct FileTime {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+
+  auto operator<=>(const FileTime&) const = default;
+
+  /// What a change that happens now is stamped with, or will be later: never ahead of a time stamp that comes after.
+  static FileTime now();
+};
+
+/// How an open directory looked at one moment. Where names come, go or change in it, or it is moved itself, it looks
+/// different afterwards, except to who looked in the tick of the clock in which that happened: a second change in the
+/// same tick has the same time (before Linux 6.13). A tick is up to 10 ms, but two seconds on file systems that keep
+/// whole seconds. So a stamp is good for comparing only if it is `told_apart()`.
+struct DirectoryStamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  FileTime modified;
+  FileTime changed;
+
+  bool operator==(const DirectoryStamp&) const = default;
+
+  /// Wants STATX_BASIC_STATS.
+  static DirectoryStamp of(const struct statx& status);
+  /// Nothing with errno set where it cannot be had.
+  static std::optional<DirectoryStamp> of(int directory);
+
+  /// Whether no change that came after `since` can have the time of this one. A time ahead of the clock (which was set
+  /// back) is no change's that comes now.
+  [[nodiscard]] bool told_apart(FileTime since) const;
+
+  /// Waits until a change would be told apart from this one: mostly not at all, and else for a tick.
+  void wait_for_next_tick(const std::stop_token& stop) const;
+};
+
+}  // namespace driftd::scanner
