@@ -161,7 +161,8 @@ def test_a_write_to_a_file_that_was_made_without_a_name(site: Site, app: Tree) -
         daemon.wait_ready().wait_for_drift("app", {})
         with os.fdopen(os.open(app.root, os.O_TMPFILE | os.O_RDWR, 0o644), "w+b", buffering=0) as opened:
             opened.write(good)
-            os.link(f"/proc/self/fd/{opened.fileno()}", app.root / ".app.new", follow_symlinks=True)
+            # Only with a descriptor, of whatever, does Python follow the link in /proc.
+            os.link(f"/proc/self/fd/{opened.fileno()}", app.root / ".app.new", src_dir_fd=opened.fileno())
             (app.root / ".app.new").rename(app.root / "app.py")
             wait_until_seen(daemon, app)
             os.pwrite(opened.fileno(), b"EDITED", 0)
