@@ -87,6 +87,7 @@ def test_a_scan_that_hangs_gives_up_its_turn(site: Site, app: Tree, remote: tupl
     with Daemon(site) as daemon:
         daemon.wait_for_drift("app", {}, 20)
         assert daemon.metrics().verdict("a-remote") == "unknown"
+        mount.wait_until_somebody_waits()
         # Reads of content let go of a thread that is to end, so that even the process goes at once.
         begin = time.monotonic()
         daemon.stop_in_time()

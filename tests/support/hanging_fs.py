@@ -26,6 +26,10 @@ class HangingMount:
         """`all`: nothing is answered any more; `reads`: no content is; `slowly`: content is, 2.5 s for each piece."""
         self._switch.write_text(what)
 
+    def wait_until_somebody_waits(self) -> None:
+        waiting = self._switch.with_name(self._switch.name + ".waiting")
+        wait_until(waiting.exists, bool, f"somebody waits for {self.mount}", seconds=20)
+
     def answer(self) -> None:
         self._switch.write_text("")
 

@@ -1,6 +1,6 @@
 """The program behind hanging_fs: `hanging_fs_server.py SOURCE MOUNT SWITCH` shows SOURCE at MOUNT until it is unmounted.
 While the file SWITCH holds `all`, it answers nothing; with `reads`, it gives no content; with `slowly`, it gives one
-piece of content after the other, each after 2.5 s."""
+piece of content after the other, each after 2.5 s. Once somebody waits for it there is a file SWITCH.waiting."""
 
 import errno
 import os
@@ -16,6 +16,7 @@ SOURCE, MOUNT, SWITCH = sys.argv[1:]
 
 def wait_while(kind: str) -> None:
     while Path(SWITCH).read_text() == kind:
+        Path(SWITCH + ".waiting").touch()
         time.sleep(0.02)
 
 
