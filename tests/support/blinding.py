@@ -29,9 +29,12 @@ def fanotify_of(pid: int) -> Iterator[int]:
     """The process's group that tells of changes, open here as well. Those that tell who made them have pidfds."""
 
     def tells_of_changes(fd: Path) -> bool:
-        if os.readlink(fd) != "anon_inode:[fanotify]":
+        try:
+            if os.readlink(fd) != "anon_inode:[fanotify]":
+                return False
+            info = Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text()
+        except FileNotFoundError:  # closed meanwhile
             return False
-        info = Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text()
         flags = re.search(r"fanotify flags:([0-9a-f]+)", info)
         return flags is not None and int(flags[1], 16) & FAN_REPORT_PIDFD == 0
 
