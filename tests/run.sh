@@ -28,14 +28,14 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 failed_steps=0
-# Runs one step; a step that fails without a result file still counts.
+# Runs one step; a step that fails and has no failure among its results counts as one.
 step() {
   local name=$1
   shift
   echo "== $name"
   if ! "$@"; then
     echo "== $name: FAILED"
-    [ -s "$results/$name.xml" ] || failed_steps=$((failed_steps + 1))
+    grep -qsE '<(failure|error)[ >/]' "$results/$name.xml" || failed_steps=$((failed_steps + 1))
   fi
 }
 
