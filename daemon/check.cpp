@@ -287,6 +287,9 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
     if (memory.store && !report.scan->findings.empty()) {
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
     }
+    if (memory.store && scope.paths().size() == 1) {
+      if (auto known = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str())) report.touch = *known;
+    }
     if (memory.record) {
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options, report);
     }

@@ -216,6 +216,13 @@ std::string evidence_text(const TreeReport& tree, const Finding& finding) {
   return text;
 }
 
+/// What happened there and left no drift.
+std::string touch_rows(const Touch& touch, std::int64_t now) {
+  std::string text = ago(now - touch.last_at) + ", and left as the release has it";
+  if (touch.first_at != touch.last_at) text += "; first " + ago(now - touch.first_at);
+  return row("touched", text) + row("", "by " + evidence_line(touch.evidence));
+}
+
 std::string path_rows(const TreeReport& tree, const Seen& seen) {
   std::string text;
   if (seen.ruling.at != asked_path(tree)) text += row("decided", "at " + escape(seen.ruling.at) + ", above it");
@@ -277,6 +284,7 @@ std::string explanation(const CheckReport& report, Colour colour) {
     if (tree.plan && tree.scan) seen = look_up(tree);
     text += headline(tree, seen ? &*seen : nullptr, report.checked_at, colour);
     if (seen) text += path_rows(tree, *seen);
+    if (tree.touch) text += touch_rows(*tree.touch, report.checked_at);
     for (const Problem& problem : tree.problems) text += row("problem", problem.message);
     text += release_rows(tree, report.checked_at, colour);
     if (!tree.replay_unchecked.empty()) text += row("replay", "not checked: " + tree.replay_unchecked);

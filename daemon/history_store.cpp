@@ -14,11 +14,6 @@ using manifests::ErrorCode;
 using manifests::Result;
 using manifests::minisign::Prehash;
 
-/// The path's own bytes, which need not be text.
-sqlite::Blob blob_of(const std::string& path) {
-  return {reinterpret_cast<const unsigned char*>(path.data()), path.size()};  // NOLINT: bytes are bytes
-}
-
 std::string joined(scanner::Changes changes) {
   std::string names;
   for (const scanner::Change change : scanner::kAllChanges) {
@@ -77,7 +72,7 @@ Result<std::set<std::string>> HistoryStore::listed(const std::string& tree) {
 Result<void> HistoryStore::end(const std::string& tree, const std::string& path, Ending ending, std::int64_t at) {
   auto update = state_.database().prepare(
       "UPDATE drift SET ended_at = ?, ending = ? WHERE tree = ? AND path = ? AND ended_at IS NULL");
-  return update.bind(at).bind(to_string(ending)).bind(tree).bind(blob_of(path)).run();
+  return update.bind(at).bind(to_string(ending)).bind(tree).bind(sqlite::blob_of(path)).run();
 }
 
 Result<void> HistoryStore::end_all(const std::string& tree, const HistoryBatch& batch, std::set<std::string>& listed) {
@@ -103,9 +98,9 @@ Result<void> HistoryStore::open(const std::string& tree, const HistoryBatch& bat
     if (!listed.insert(opened.path).second) continue;
     auto insert = state_.database().prepare(
         "INSERT INTO drift(tree, path, kind, changes, opened_at, evidence) VALUES (?, ?, ?, ?, ?, nullif(?, x''))");
-    insert.bind(tree).bind(blob_of(opened.path)).bind(to_string(opened.kind)).bind(joined(opened.changes));
+    insert.bind(tree).bind(sqlite::blob_of(opened.path)).bind(to_string(opened.kind)).bind(joined(opened.changes));
     const std::string evidence = evidence_bytes(opened.evidence);
-    if (auto done = insert.bind(opened.at).bind(blob_of(evidence)).run(); !done) return done;
+    if (auto done = insert.bind(opened.at).bind(sqlite::blob_of(evidence)).run(); !done) return done;
   }
   return {};
 }
@@ -117,7 +112,8 @@ Result<void> HistoryStore::attribute(const std::string& tree, const HistoryBatch
     auto update = state_.database().prepare(
         "UPDATE drift SET evidence = nullif(?, x'') WHERE tree = ? AND path = ? AND ended_at IS NULL");
     const std::string bytes = evidence_bytes(evidence);
-    if (auto done = update.bind(blob_of(bytes)).bind(tree).bind(blob_of(path)).run(); !done) return done;
+    if (auto done = update.bind(sqlite::blob_of(bytes)).bind(tree).bind(sqlite::blob_of(path)).run(); !done)
+      return done;
   }
   return {};
 }
@@ -128,12 +124,12 @@ Result<void> HistoryStore::note(const std::string& tree, const HistoryBatch& bat
     if (!listed.contains(path)) continue;
     auto update = state_.database().prepare(
         "UPDATE drift SET notified_at = ? WHERE tree = ? AND path = ? AND ended_at IS NULL AND notified_at IS NULL");
-    if (auto done = update.bind(batch.at).bind(tree).bind(blob_of(path)).run(); !done) return done;
+    if (auto done = update.bind(batch.at).bind(tree).bind(sqlite::blob_of(path)).run(); !done) return done;
   }
   auto tell = state_.database().prepare(
       "INSERT OR REPLACE INTO drift_tree_state(tree, open, judged_by) VALUES (?, ?, nullif(?, x''))");
   tell.bind(tree).bind(static_cast<std::int64_t>(batch.open));
-  return tell.bind(batch.judged_by ? sqlite::Blob(*batch.judged_by) : blob_of("")).run();
+  return tell.bind(batch.judged_by ? sqlite::Blob(*batch.judged_by) : sqlite::blob_of("")).run();
 }
 
 Result<void> HistoryStore::trim(const std::string& tree) {

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "daemon/tree_loader.hpp"
+#include "scanner/left_as_listed.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -55,9 +56,12 @@ Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, sca
                  scanner::TreeEvidence* evidence, const WorkContext& context) {
   const auto began = std::chrono::steady_clock::now();
   options.progress = context.progress;
-  auto result = or_failure(
-      [&] { return with_evidence(evidence, [&] { return scanner::scan(plan, scope, options, context.stop); }); });
-  return {std::move(result), began};
+  const auto scan = [&] {
+    auto result = scanner::scan(plan, scope, options, context.stop);
+    if (result) result->touched = left_as_listed(plan.manifest->manifest(), scope, *result);
+    return result;
+  };
+  return {or_failure([&] { return with_evidence(evidence, scan); }), began};
 }
 
 Scanned run(const ScanJob& job, const WorkContext& context) {

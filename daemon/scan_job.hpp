@@ -59,7 +59,7 @@ struct Rescanned {
 /// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
 Scanned run(const ScanJob& job, const WorkContext& context);
 
-/// As scanner::scan(), and never throws. `evidence` may be null.
+/// As scanner::scan() of paths at which something has happened, and never throws. `evidence` may be null.
 Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
                  scanner::TreeEvidence* evidence, const WorkContext& context);
 

@@ -66,6 +66,7 @@ class Service {
                  hub_,
                  store_,
                  history_,
+                 touches_,
                  evidence_.get(),
                  std::make_shared<const Config>(std::move(config)),
                  std::make_shared<const TreePlaces>(),
@@ -195,9 +196,13 @@ class Service {
   void drop_old_history() {
     std::vector<std::string> configured;
     for (const TreeConfig& tree : context_.config->trees) configured.push_back(tree.name);
-    workers_.record([this, configured](const WorkContext&) { return history_.drop_old(configured, wall_clock()); },
-                    // Whoever writes next has the same trouble, and says so.
-                    [](const Result<void>&) {});
+    workers_.record(
+        [this, configured](const WorkContext&) {
+          auto dropped = history_.drop_old(configured, wall_clock());
+          return dropped ? touches_.drop_older(wall_clock() - HistoryStore::kKeepSeconds) : dropped;
+        },
+        // Whoever writes next has the same trouble, and says so.
+        [](const Result<void>&) {});
   }
 
   void reload() {
@@ -352,6 +357,7 @@ class Service {
   Workers workers_;
   StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
   HistoryStore history_{store_};                        ///< likewise
+  TouchStore touches_{store_};                          ///< likewise
   std::unique_ptr<scanner::EvidenceWatcher> evidence_;  ///< may be null
   WatchHub hub_;
   MonitorContext context_;

@@ -17,6 +17,11 @@ namespace driftd::daemon::sqlite {
 
 using Blob = std::span<const unsigned char>;
 
+/// The text's own bytes, which need not be UTF-8. It outlives the result.
+inline Blob blob_of(const std::string& text) {
+  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};  // NOLINT: bytes are bytes
+}
+
 /// A prepared statement. Bind its parameters in order, then step.
 class Statement {
  public:

@@ -45,7 +45,13 @@ constexpr const char* kFrom2To3 = R"(
   ALTER TABLE drift ADD COLUMN evidence BLOB;
 )";
 
-constexpr std::int64_t kLatest = kSchemaWithEvidence;
+constexpr const char* kFrom3To4 = R"(
+  PRAGMA user_version = 4;
+  CREATE TABLE touch(tree TEXT NOT NULL, path BLOB NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+                     evidence BLOB NOT NULL, PRIMARY KEY (tree, path)) WITHOUT ROWID;
+)";
+
+constexpr std::int64_t kLatest = kSchemaWithTouches;
 
 }  // namespace
 
@@ -59,7 +65,7 @@ Result<std::int64_t> read_pragma(Database& database, const std::string& name) {
 Result<void> create_schema(Database& database) {
   auto transaction = sqlite::Transaction::begin(database);
   if (!transaction) return transaction.error();
-  for (const char* step : {kVersion1, kFrom1To2, kFrom2To3}) {
+  for (const char* step : {kVersion1, kFrom1To2, kFrom2To3, kFrom3To4}) {
     if (auto made = database.execute(step); !made) return made;
   }
   return transaction->commit();
@@ -99,6 +105,9 @@ Result<void> upgrade_schema(Database& database) {
   }
   if (*version <= 2) {
     if (auto made = database.execute(kFrom2To3); !made) return made;
+  }
+  if (*version <= 3) {
+    if (auto made = database.execute(kFrom3To4); !made) return made;
   }
   return transaction->commit();
 }

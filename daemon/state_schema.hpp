@@ -11,6 +11,8 @@ namespace driftd::daemon {
 
 /// The first version that says who made drift.
 inline constexpr std::int64_t kSchemaWithEvidence = 3;
+/// The first version that says what was touched and left no drift.
+inline constexpr std::int64_t kSchemaWithTouches = 4;
 
 /// Of an empty database: every table, in one transaction.
 manifests::Result<void> create_schema(sqlite::Database& database);

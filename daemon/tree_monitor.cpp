@@ -45,6 +45,7 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       scan_timer_(context.io),
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
+      touches_(std::make_shared<TouchRecorder>(context.io, context.workers, context.touches, state_.config().name)),
       settle_timer_(context.io) {}
 
 void TreeMonitor::start() {
@@ -96,6 +97,7 @@ void TreeMonitor::stop() {
   if (coverage_) coverage_->stop();
   if (finder_) finder_->stop();
   recorder_->stop();
+  touches_->stop();
   settle_timer_.cancel();
   context_.workers.close_tree(threads_);
 }
@@ -426,7 +428,11 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
       const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
       const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
       coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files));
-      recorder_->record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later));
+      Touches touches = touches_in(*rescanned.result, wall_clock());
+      const auto changes = state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later);
+      recorder_->record(changes);
+      // A deploy leaves everything as it is listed.
+      if (!state_.standing().previous) touches_->record(std::move(touches), changes);
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

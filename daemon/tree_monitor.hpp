@@ -16,6 +16,7 @@
 #include "daemon/manifest_poller.hpp"
 #include "daemon/release_finder.hpp"
 #include "daemon/scan_job.hpp"
+#include "daemon/touch_recorder.hpp"
 #include "daemon/tree_coverage.hpp"
 #include "daemon/tree_place.hpp"
 #include "daemon/tree_state.hpp"
@@ -35,6 +36,7 @@ struct MonitorContext {
   WatchHub& hub;
   StateStore& store;                                      ///< touched in Workers::record only
   HistoryStore& history;                                  ///< likewise
+  TouchStore& touches;                                    ///< likewise
   scanner::EvidenceWatcher* evidence;                     ///< null: it is not known who makes changes
   std::shared_ptr<const Config> config;                   ///< replaced by a reload
   std::shared_ptr<const TreePlaces> places;               ///< of all trees, replaced when one is elsewhere
@@ -141,6 +143,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   boost::asio::steady_timer deploy_timer_;
   std::shared_ptr<ReleaseFinder> finder_;
   std::shared_ptr<DriftRecorder> recorder_;
+  std::shared_ptr<TouchRecorder> touches_;
 
   boost::asio::steady_timer settle_timer_;
   scanner::Scope pending_;

@@ -62,13 +62,13 @@ std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result,
   std::map<std::string, PathEvidence> taken;
   const std::lock_guard lock(mutex_);
   if (entries_.empty()) return taken;
+  const auto take_one = [&](const std::string& path) {
+    if (const auto at = entries_.find(path); at != entries_.end()) taken.emplace(path, at->second.evidence);
+  };
   for (const auto* findings : {&result.findings, &result.pending}) {
-    for (const Finding& finding : *findings) {
-      if (const auto at = entries_.find(finding.path); at != entries_.end()) {
-        taken.emplace(finding.path, at->second.evidence);
-      }
-    }
+    for (const Finding& finding : *findings) take_one(finding.path);
   }
+  for (const std::string& path : result.touched) take_one(path);
   std::erase_if(entries_, [&](const auto& one) {
     return one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));
   });

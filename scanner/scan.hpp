@@ -61,7 +61,9 @@ struct ScanResult {
   std::uint64_t unchecked = 0;         ///< paths seen that a mutable rule leaves unchecked
   std::uint64_t hashed_files = 0;
   std::uint64_t hashed_bytes = 0;
-  std::map<std::string, PathEvidence> evidence{};  ///< by path; no scan knows it, it is added where changes are watched
+  // No scan knows these; they are added where changes are watched.
+  std::vector<std::string> touched{};              ///< something happened there, and they are as they are listed
+  std::map<std::string, PathEvidence> evidence{};  ///< by path, of findings and of what was touched
 };
 
 /// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it

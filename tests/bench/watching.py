@@ -1,5 +1,6 @@
 """How soon an edit is seen, and what watching costs.
-usage: DRIFTD_BUILD=build-bench python3 -P tests/bench/watching.py [--only PLACE]... [--edits N] [--idle SECONDS] [--storm SECONDS]
+usage: DRIFTD_BUILD=build-bench python3 -P tests/bench/watching.py [--only PLACE]... [--edits N] [--entries N] [--idle SECONDS]
+       [--storm SECONDS]
 
 Needs root, and mkfs.xfs and mkfs.btrfs for these two. An edit is one write to a file of its own; it is seen when /metrics
 counts it, which is asked once a millisecond. Idle: the CPU time of a daemon to which nothing happens. Storm: that of one
@@ -140,7 +141,7 @@ def write_all(directory: str, seconds: float, written: "multiprocessing.Queue[in
     written.put(count)
 
 
-def measure_cost(idle: float, storm: float) -> None:
+def measure_cost(entries: int, idle: float, storm: float) -> None:
     with tempfile.TemporaryDirectory(prefix="watching-") as directory:
         site_directory = Path(directory) / "site"
         site_directory.mkdir(mode=0o755)
@@ -149,7 +150,7 @@ def measure_cost(idle: float, storm: float) -> None:
         try:
             site = Site(site_directory)
             tree = site.tree("app", root=top / "app")
-            write_files(tree.root, {f"d{number % 200}/f{number}": "as released\n" for number in range(20_000)})
+            write_files(tree.root, {f"d{number % 200}/f{number}": "as released\n" for number in range(entries)})
             site.release(tree)
             with redirect_stdout(None), Daemon(site) as daemon:
                 daemon.wait_ready().wait_for_drift("app", {})
@@ -157,7 +158,7 @@ def measure_cost(idle: float, storm: float) -> None:
                 before = cpu_seconds(daemon.pid)
                 time.sleep(idle)
                 share = (cpu_seconds(daemon.pid) - before) / idle
-                told = f"\nIdle for {idle:.0f} s: {100 * share:.3f} % of a core\n"
+                told = f"\nIdle for {idle:.0f} s with {entries:,} files: {100 * share:.3f} % of a core\n"
                 others = [top / f"other{number}" for number in range(2)]
                 written: multiprocessing.Queue[int] = multiprocessing.Queue()
                 before, begin = cpu_seconds(daemon.pid), time.monotonic()
@@ -186,6 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=[*PLACES, "cost"], action="append")
     parser.add_argument("--edits", type=int, default=200)
+    parser.add_argument("--entries", type=int, default=20_000)
     parser.add_argument("--idle", type=float, default=60)
     parser.add_argument("--storm", type=float, default=10)
     options = parser.parse_args()
@@ -195,7 +197,7 @@ def main() -> None:
         if name in wanted:
             measure_latency(name, place, min(options.edits, FILES))
     if "cost" in wanted:
-        measure_cost(options.idle, options.storm)
+        measure_cost(options.entries, options.idle, options.storm)
 
 
 main()

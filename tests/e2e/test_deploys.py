@@ -426,7 +426,7 @@ class TestHistory:
             wait_until_deployed(daemon.wait_ready(), "v1")
         path = site.directory / "state" / "state.db"
         with closing(sqlite3.connect(path)) as database:
-            database.executescript("DROP TABLE drift; DROP TABLE drift_tree_state; PRAGMA user_version = 1;")
+            database.executescript("DROP TABLE drift; DROP TABLE drift_tree_state; DROP TABLE touch; PRAGMA user_version = 1;")
         before = path.read_bytes()
         site.check("--strict").expect(CLEAN)
         assert path.read_bytes() == before

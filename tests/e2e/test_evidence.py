@@ -1,8 +1,10 @@
 """Who made a change: the right process, user, session and terminal, or nobody."""
 
 import re
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +15,15 @@ from support.daemon import Daemon
 from support.evidence import SOMEBODY, in_session, open_drift
 from support.fanotify import kernel_can_watch
 from support.marks import needs_root
-from support.programs import DRIFT, driftd, environment, succeed
-from support.site import Site, Tree, write_files
+from support.programs import CLEAN, DRIFT, driftd, environment, succeed
+from support.site import SMALL_APPLICATION, Site, Tree, write_files
 from support.waiting import wait_until
 
 pytestmark = needs_root
 
 # What a process leaves behind may be gone before anybody can look. Nothing wrong is ever said then, and the next time
 # it is known.
-ATTEMPTS = 20
+ATTEMPTS = 40
 
 
 @pytest.fixture
@@ -227,6 +229,36 @@ def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> No
             daemon.wait_for_drift("app", {"modified": 1}, 20)
             assert evidence_for(site, "settings.py") is None
             process.stdin.write(b"\n")
+
+
+def test_who_touched_a_file_and_left_it_as_it_was(site: Site, watched: Tree) -> None:
+    """It is no drift, and people can ask for it."""
+
+    def explained() -> str:
+        explain = ["explain", "--config", site.write_config(), watched.root / "settings.py"]
+        return driftd(*explain, env=environment(**site.directories())).expect(CLEAN).out
+
+    line = "import os, time; os.utime('settings.py'); time.sleep(0.3)"
+    touched = r"\n  touched +\S.* ago, and left as the release has it(; first .* ago)?\n +"
+    by = r"by python3 \(pid \d+, /usr/bin/python3\S*\), bin, login daemon, session \d+, pts/\d+"
+    assert "touched" not in explained()
+    for _ in range(ATTEMPTS):
+        with Daemon(site) as daemon:
+            daemon.wait_ready().wait_for_drift("app", {})
+            in_session(SOMEBODY, ["python3", "-c", line], watched.root)
+            shown = wait_until(explained, lambda text: "touched" in text, "it is told", 90)
+            assert re.search(f"{touched}by (unknown|python3 .*)\n", shown)
+            # What is found to be drift was not left as it was.
+            write_files(watched.root, {"app.py": "edited\n"})
+            daemon.wait_for_drift("app", {"modified": 1})
+            assert daemon.log().count(b"app: drift ") == daemon.log().count(b"app.py")
+        write_files(watched.root, SMALL_APPLICATION)
+        if re.search(touched + by, shown):
+            break
+    else:
+        raise AssertionError(f"in {ATTEMPTS} attempts nobody was seen")
+    with closing(sqlite3.connect(site.directory / "state" / "state.db")) as database:
+        assert database.execute("SELECT path FROM touch").fetchall() == [(b"settings.py",)]
 
 
 def test_without_events_nobody_is_known(site: Site, watched: Tree) -> None:

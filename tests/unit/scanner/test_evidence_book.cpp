@@ -53,6 +53,16 @@ TEST_CASE("a scan takes who touched what it found, once") {
   CHECK(book.take(found({"a", "b", "c"}), kStart + 3s).empty());
 }
 
+TEST_CASE("a look learns who touched what is as it should be") {
+  EvidenceBook book;
+  book.note("a", kAlice, kWall, kStart + 1s);
+  ScanResult result = found({}, {"a", "b"});
+  result.touched = {"a", "b"};
+  const auto taken = book.take(result, kStart + 2s);
+  REQUIRE(taken.size() == 1);
+  CHECK(taken.at("a").last == kAlice.process);
+}
+
 TEST_CASE("who touched a path and left it as it was is not who changes it later") {
   EvidenceBook book;
   book.note("a", kAlice, kWall, kStart + 1s);

@@ -148,7 +148,8 @@ TEST_CASE("who changes a listed path, makes one, or removes one, is known") {
            {"cd " + at("d") + "; : > 'n\\n\x1b\xff'", "d/n\\n\x1b\xff", "rm " + at("d") + "/n*"},
        }) {
     CAPTURE(one.line);
-    const auto seen = watched.known(one.path, [&] { return shell(one.line); }, one.back);
+    const auto seen = watched.known(
+        one.path, [&] { return shell(one.line); }, one.back);
     CHECK(seen.last->name == "sh");
     CHECK_FALSE(seen.several);
     shell(one.back);

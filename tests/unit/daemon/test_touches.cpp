@@ -1,0 +1,199 @@
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <doctest/doctest.h>
+
+#include "daemon/touch_recorder.hpp"
+#include "daemon/touch_store.hpp"
+#include "tests/unit/support/must.hpp"
+#include "tests/unit/support/temp_tree.hpp"
+
+using namespace driftd::daemon;
+using driftd::scanner::DriftChanges;
+using driftd::scanner::Evidence;
+using driftd::scanner::OpenDrift;
+using driftd::scanner::PathEvidence;
+using driftd::test::must;
+using driftd::test::TempTree;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'763'720'000;
+
+PathEvidence by(const std::string& name) {
+  Evidence who;
+  who.name = name;
+  who.pid = static_cast<std::int32_t>(name.size());
+  return {std::make_shared<const Evidence>(who), kNow, false};
+}
+
+Touches touched(const std::string& path, std::int64_t at, PathEvidence evidence = {}) {
+  return {{path, {at, at, std::move(evidence)}}};
+}
+
+/// One run of the daemon, as far as one tree's touches are concerned.
+class Run {
+ public:
+  Run(const TempTree& home, std::chrono::milliseconds interval)
+      : state_(StateStore::open(home.at("state"))),
+        store_(state_),
+        recorder_(std::make_shared<TouchRecorder>(io_, workers_, store_, "app", interval)) {}
+  ~Run() {
+    recorder_->stop();
+    REQUIRE(workers_.stop(60s));
+  }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  void record(Touches touches, const DriftChanges& changes = {}) { recorder_->record(std::move(touches), changes); }
+
+  /// Until what was handed over for writing has been written, or not.
+  void settle() {
+    bool done = false;
+    workers_.record([](const WorkContext&) { return true; }, [&](bool) { done = true; });
+    while (!done) REQUIRE(io_.run_one_for(20s) > 0);
+  }
+  template <class Condition>
+  void run_until(Condition condition) {
+    while (!condition()) {
+      io_.run_one_for(1ms);
+      settle();
+    }
+  }
+
+  std::optional<Touch> read(const std::string& path) { return must(store_.read("app", path)); }
+
+ private:
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_{io_.get_executor()};
+  StateStore state_;
+  TouchStore store_;
+  Workers workers_{io_};
+  std::shared_ptr<TouchRecorder> recorder_;
+};
+
+}  // namespace
+
+TEST_CASE("a touch is kept, with who it was, and the next of the same path is added") {
+  TempTree home;
+  const std::string odd("bad\xff\n\0name", 10);
+  {
+    StateStore state = StateStore::open(home.at("state"));
+    TouchStore store(state);
+    CHECK_FALSE(must(store.read("app", odd)));
+    must(store.write("app", touched(odd, kNow, by("vim"))));
+    must(store.write("other", touched(odd, kNow + 1)));
+  }
+  StateStore state = StateStore::open(home.at("state"));
+  TouchStore store(state);
+  auto touch = must(store.read("app", odd));
+  REQUIRE(touch);
+  CHECK(touch->first_at == kNow);
+  CHECK(touch->last_at == kNow);
+  REQUIRE(touch->evidence.last);
+  CHECK(touch->evidence.last->name == "vim");
+  CHECK_FALSE(touch->evidence.several);
+
+  must(store.write("app", touched(odd, kNow + 9, by("nano "))));
+  touch = must(store.read("app", odd));
+  REQUIRE(touch);
+  CHECK(touch->first_at == kNow);
+  CHECK(touch->last_at == kNow + 9);
+  REQUIRE(touch->evidence.last);
+  CHECK(touch->evidence.last->name == "nano ");
+  CHECK(touch->evidence.several);
+  CHECK_FALSE(must(store.read("other", odd))->evidence.last);
+  CHECK_FALSE(must(store.read("app", "bad")));
+}
+
+TEST_CASE("the latest touches of a tree are kept, and those that are not too old") {
+  TempTree home;
+  StateStore state = StateStore::open(home.at("state"));
+  TouchStore store(state);
+  Touches many;
+  for (std::size_t i = 0; i < TouchStore::kMost; ++i) {
+    many.merge(touched("p" + std::to_string(i), kNow + static_cast<std::int64_t>(i)));
+  }
+  must(store.write("app", many));
+  must(store.write("other", touched("p0", kNow)));
+  must(store.write("app", touched("new", kNow + 9999)));
+  CHECK_FALSE(must(store.read("app", "p0")));
+  CHECK(must(store.read("app", "p1")));
+  CHECK(must(store.read("app", "new")));
+  CHECK(must(store.read("other", "p0")));
+  must(store.drop_older(kNow + 9999));
+  CHECK_FALSE(must(store.read("app", "p1")));
+  CHECK_FALSE(must(store.read("other", "p0")));
+  CHECK(must(store.read("app", "new")));
+}
+
+TEST_CASE("the first touch is recorded at once, those that follow with the next interval") {
+  TempTree home;
+  Run run(home, 50ms);
+  run.record(touched("a", kNow));
+  run.settle();
+  CHECK(run.read("a"));
+  run.record(touched("a", kNow + 1));
+  run.record(touched("b", kNow + 1));
+  run.record(touched("a", kNow + 2));
+  run.run_until([&] { return run.read("b").has_value(); });
+  CHECK(run.read("a")->first_at == kNow);
+  CHECK(run.read("a")->last_at == kNow + 2);
+}
+
+TEST_CASE("what waits to be recorded is when the daemon ends") {
+  TempTree home;
+  {
+    Run run(home, 1h);
+    run.record(touched("a", kNow));
+    run.record(touched("b", kNow));
+  }
+  Run run(home, 1h);
+  CHECK(run.read("a"));
+  CHECK(run.read("b"));
+}
+
+TEST_CASE("what ended drift is in the history of drift alone") {
+  TempTree home;
+  Run run(home, 1h);
+  DriftChanges changes;
+  changes.resolved.emplace("a", OpenDrift());
+  Touches touches = touched("a", kNow);
+  touches.merge(touched("b", kNow));
+  run.record(touches, changes);
+  run.settle();
+  CHECK_FALSE(run.read("a"));
+  CHECK(run.read("b"));
+}
+
+TEST_CASE("what could not be written is written later") {
+  TempTree home;
+  Run run(home, 5ms);
+  auto other = must(sqlite::Database::open(home.at("state") + "/state.db", sqlite::Access::write));
+  must(other.execute("BEGIN IMMEDIATE"));
+  run.record(touched("a", kNow));
+  run.settle();
+  run.record(touched("a", kNow + 3));
+  must(other.execute("COMMIT"));
+  run.run_until([&] { return run.read("a").has_value() && run.read("a")->last_at == kNow + 3; });
+  CHECK(run.read("a")->first_at == kNow);
+}
+
+TEST_CASE("who touched what, as a scan tells it") {
+  driftd::scanner::ScanResult result;
+  result.touched = {"a", "b"};
+  result.evidence.emplace("a", by("vim"));
+  result.evidence.emplace("c", by("nano"));
+  const Touches touches = touches_in(result, kNow);
+  REQUIRE(touches.size() == 2);
+  CHECK(touches.at("a").evidence.last->name == "vim");
+  CHECK(touches.at("a").last_at == kNow);
+  CHECK_FALSE(touches.at("b").evidence.last);
+}
