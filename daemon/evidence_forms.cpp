@@ -1,9 +1,11 @@
 #include "daemon/evidence_forms.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <string_view>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -24,18 +26,31 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+/// In quotes where it could be taken for more than one word or for what stands around it: a program may call itself
+/// `sh (pid 1) as root`.
+std::string quoted(const std::string& raw) {
+  const bool is_plain = !raw.empty() && std::all_of(raw.begin(), raw.end(), [](unsigned char byte) {
+    return byte > 0x7f || std::isalnum(byte) != 0 ||
+           std::string_view("%+-./:=@^_~").find(static_cast<char>(byte)) != std::string_view::npos;
+  });
+  if (is_plain) return escape(raw);
+  std::string text = "\"";
+  for (const char byte : escape(raw)) text.append(byte == '"' ? "\\" : "") += byte;
+  return text + "\"";
+}
+
 /// `alice`, or `uid 1000`.
 std::string user_text(const std::optional<std::uint32_t>& uid, const std::string& name) {
-  return name.empty() ? fmt::format("uid {}", *uid) : escape(name);
+  return name.empty() ? fmt::format("uid {}", *uid) : quoted(name);
 }
 
 std::string session_text(const Evidence& who) {
   std::vector<std::string> parts;
   if (who.session) parts.push_back(fmt::format("session {}", *who.session));
-  if (!who.terminal.empty()) parts.push_back(escape(who.terminal));
-  if (!who.client.empty()) parts.push_back("from " + escape(who.client));
-  if (!who.unit.empty()) parts.push_back(escape(who.unit));
-  if (!who.container.empty()) parts.push_back("container " + escape(who.container));
+  if (!who.terminal.empty()) parts.push_back(quoted(who.terminal));
+  if (!who.client.empty()) parts.push_back("from " + quoted(who.client));
+  if (!who.unit.empty()) parts.push_back(quoted(who.unit));
+  if (!who.container.empty()) parts.push_back("container " + quoted(who.container));
   return joined(parts, ", ");
 }
 
@@ -47,21 +62,21 @@ std::string users_text(const Evidence& who) {
 }
 
 std::string process_text(const Evidence& who) {
-  const std::string program = who.executable.empty() ? "" : ", " + escape(who.executable);
-  return fmt::format("{} (pid {}{})", escape(who.name), who.pid, program);
+  const std::string program = who.executable.empty() ? "" : ", " + quoted(who.executable);
+  return fmt::format("{} (pid {}{})", quoted(who.name), who.pid, program);
 }
 
 std::string parents_text(const Evidence& who) {
   std::vector<std::string> parts;
   for (const Evidence::Process& parent : who.parents)
-    parts.push_back(fmt::format("{} (pid {})", escape(parent.name), parent.pid));
+    parts.push_back(fmt::format("{} (pid {})", quoted(parent.name), parent.pid));
   if (who.parents_cut) parts.emplace_back("...");
   return joined(parts, " < ");
 }
 
 std::string command_text(const Evidence& who) {
   std::vector<std::string> words;
-  for (const std::string& word : who.arguments) words.push_back(escape(word));
+  for (const std::string& word : who.arguments) words.push_back(quoted(word));
   if (who.arguments_cut) words.emplace_back("...");
   return joined(words, " ");
 }

@@ -10,7 +10,8 @@
 
 #include "scanner/evidence.hpp"
 
-/// Evidence as it is shown and kept. Whatever is shown has its control bytes escaped; it never becomes a metric.
+/// Evidence as it is shown and kept. Whatever is shown has its control bytes escaped, and for people stands in quotes
+/// where its own words could be taken for ours; it never becomes a metric.
 namespace driftd::daemon {
 
 /// For a log line: `vim.tiny (pid 4711, /usr/bin/vim.tiny) as root, login alice, pts/0, from 192.0.2.7`, or `unknown`.

@@ -1,14 +1,16 @@
 """Trees on the file systems that people use: where events are to be had they are used, and where not that is said."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from support.control import command
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
 from support.marks import needs_root
 from support.mounts import DaemonAmongMounts, require_mounts
-from support.programs import run, succeed
+from support.programs import DRIFT, run, succeed
 from support.site import Site, Tree
 
 pytestmark = needs_root
@@ -126,6 +128,28 @@ def test_the_watch_of_one_tree_says_nothing_of_the_other(site: Site, app: Tree, 
             tree: [mode for mode in ("events", "polling") if watched(daemon, tree, mode)] for tree in ("app", "other")
         }
         assert modes == {"app": ["events"], "other": ["polling"]}
+
+
+def test_what_is_written_to_the_disk_below_the_file_system(site: Site, app: Tree, workdir: Path) -> None:
+    """Nobody is told of it, and no time changes. A full scan finds it once the page is not in memory any more."""
+    require_mounts()
+    (app.root / "needle").write_text("haystack" * 1000)
+    site.release(app)
+    app.settings.update(quick_scan="1h")
+    copy = workdir / "copy"
+    succeed(["cp", "-a", app.root, copy])
+    mount = on_disk("16M", "mkfs.ext4", "-q")(workdir, app.root.parent)
+    with DaemonAmongMounts(site, f"{mount}; cp -a {copy} {app.root}; sync -f {app.root}") as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        with (workdir / "disk").open("r+b") as disk:
+            blocks = disk.read()
+            assert blocks.count(b"haystack" * 1000) == 1
+            disk.seek(blocks.index(b"haystack" * 1000))
+            disk.write(b"HAYSTACK")
+        drop = "import os; os.posix_fadvise(os.open('needle', os.O_RDONLY), 0, 0, os.POSIX_FADV_DONTNEED)"
+        daemon.run(f"cd {app.root}; /usr/bin/python3 -c {shlex.quote(drop)}; grep -q ^HAYSTACK needle")
+        command(site, "scan", "now").expect(DRIFT)
+        daemon.wait_for_drift("app", {"modified": 1})
 
 
 def watched(daemon: Daemon, tree: str, mode: str) -> bool:

@@ -53,6 +53,17 @@ Evidence hostile() {
   return who;
 }
 
+/// What it calls itself would say that alice did it.
+Evidence liar() {
+  Evidence who = full();
+  who.name = "x), alice";
+  who.executable = "/tmp/sh (pid 1), root \"";
+  who.arguments = {"a b", "", "$(c)"};
+  who.unit = "cron.service, login alice";
+  who.parents.front().name = "(sd-pam)";
+  return who;
+}
+
 PathEvidence known(Evidence who, bool several = false) {
   return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several};
 }
@@ -67,6 +78,7 @@ std::string shown(const PathEvidence& evidence) {
 
 TEST_CASE("evidence as it is shown") {
   std::string text = shown(known(full())) + "\n" + shown(known(hostile(), true)) + "\n";
+  text += shown(known(liar())) + "\n";
   text += shown(known(Evidence{})) + "\n" + shown(PathEvidence{nullptr, 1'763'720'000, true});
   driftd::test::check_golden("evidence.txt", text);
 }
