@@ -93,6 +93,8 @@ void add_daemon(Page& page, const Snapshot& snapshot) {
              snapshot.watch_probe.latency);
   page.counter("driftd_watch_probe_failures_total", "Such changes that no event told of.", {},
                number(snapshot.watch_probe.failures));
+  page.counter("driftd_watch_probe_omissions_total", "Such changes that could not be made, so that nothing is proved.",
+               {}, number(snapshot.watch_probe.omissions));
   const ProcessMetrics process = read_process_metrics();
   page.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", {},
                process.cpu_seconds);

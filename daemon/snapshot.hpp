@@ -96,7 +96,8 @@ struct LatencyHistogram {
 /// Of changes that the daemon makes itself, to see whether they are told.
 struct WatchProbeResults {
   std::uint64_t failures = 0;
-  double latency = 0;  ///< seconds until the last one was told; 0: none yet
+  std::uint64_t omissions = 0;  ///< it could not be made
+  double latency = 0;           ///< seconds until the last one was told; 0: none yet
 };
 
 struct Snapshot {

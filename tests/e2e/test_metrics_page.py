@@ -78,6 +78,7 @@ FAMILIES = {
     "detection_latency_seconds": Family((), "histogram"),
     "watch_probe_latency_seconds": Family((), from_the_start=LATER),
     "watch_probe_failures_total": Family((), "counter", from_the_start=LATER),
+    "watch_probe_omissions_total": Family((), "counter", from_the_start=LATER),
     "rollback_protection": Family(("state",), values=("ok", "new", "lost")),
     "clock_suspect": Family(),
     "notifications_total": Family(("receiver",), "counter", from_the_start=LATER),

@@ -46,7 +46,7 @@ inline daemon::Snapshot sample_snapshot() {
   daemon::Snapshot snapshot;
   snapshot.trees = {tree, fresh};
   for (const double seconds : {0.004, 0.03, 20.0}) snapshot.detection_latency.observe(seconds);
-  snapshot.watch_probe = {.failures = 2, .latency = 0.0061};
+  snapshot.watch_probe = {.failures = 2, .omissions = 1, .latency = 0.0061};
   snapshot.reload_success_time = 1'763'700'000;
   return snapshot;
 }
