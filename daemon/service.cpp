@@ -52,6 +52,14 @@ constexpr unsigned kMostWaitingBatches = 4;
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
 /// The composition root: owns everything and wires it together, on the io_context's thread.
+/// From now on these signals are caught until the process has ended, also by nobody: who asks a daemon to stop once
+/// more, while the rest is put away, must not end that midway.
+void catch_signals_for_good() {
+  static auto& context = *new asio::io_context;
+  static auto& signals = *new asio::signal_set(context, SIGTERM, SIGINT, SIGHUP);
+  (void)signals;
+}
+
 class Service {
  public:
   Service(std::string config_file, std::string host, Config config)
@@ -252,6 +260,7 @@ class Service {
     control_.stop();
     all_ended_ = workers_.stop(kStopPatience);
     if (!all_ended_) spdlog::warn("a file system does not answer; what waits for it is left behind");
+    catch_signals_for_good();
     io_.stop();
   }
 

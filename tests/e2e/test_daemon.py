@@ -180,6 +180,15 @@ class TestEnd:
             daemon.send(signal.SIGTERM)
             assert daemon.wait(STOP_SECONDS) == 0
 
+    def test_who_asks_again_and_again_does_not_end_it_midway(self, site: Site, app: Tree) -> None:
+        with Daemon(site) as daemon:
+            daemon.wait_ready()
+            deadline = time.monotonic() + 10
+            while daemon.is_running() and time.monotonic() < deadline:
+                daemon.send(signal.SIGTERM)
+                time.sleep(0.001)
+            assert daemon.wait(0) == 0
+
     def test_it_starts_again_with_what_it_left(self, site: Site, app: Tree) -> None:
         for _ in range(2):
             with Daemon(site) as daemon:
