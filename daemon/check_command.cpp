@@ -80,9 +80,9 @@ Result<Config> free_form(const CommandLine& line, CheckOptions& options) {
   const auto answers = ask_apart(inquiries);
   options.trust.emplace();
   for (std::size_t i = 0; i < line.trusted_keys.size(); ++i) {
-    if (!answers[i]) return answers[i].error();
+    if (!answers[i]) return manifests::with_context("--trust", answers[i].error());
     const auto key = manifests::minisign::parse_public_key(answers[i]->front());
-    if (!key) return manifests::with_context(line.trusted_keys[i], key.error());
+    if (!key) return manifests::with_context("--trust: " + line.trusted_keys[i], key.error());
     options.trust->keys.push_back(*key);
   }
   // What does not answer gets a report, under no name of its own.

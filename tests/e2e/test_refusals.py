@@ -548,3 +548,12 @@ def test_a_bad_manifest_while_running_leaves_the_good_one_in_force(site: Site, a
         assert page.series("driftd_manifest_info", tree="app")[0]["release"] == "v1"
         write_files(app.root, {"app.py": "edited\n"})
         daemon.wait_for_metrics(lambda page: page.drifted("app") == {"modified": 1}, "the drift is found", seconds=5)
+
+
+@needs_root
+def test_a_key_that_is_not_there_is_told_with_its_option(site: Site, app: Tree) -> None:
+    where = ("--root", app.root, "--manifest", app.manifest)
+    missing = driftd("check", *where, "--trust", site.directory / "gone.pub")
+    assert_refused(missing, COULD_NOT_JUDGE, "--trust", "gone.pub: No such file")
+    no_key = driftd("check", *where, "--trust", app.manifest)
+    assert_refused(no_key, COULD_NOT_JUDGE, "--trust", app.manifest)
