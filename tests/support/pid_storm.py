@@ -1,8 +1,9 @@
 """Processes that come and go so fast that they get each other's numbers, beside a running daemon.
 
-To be run in a pid namespace of its own with its own /proc: `python3 pid_storm.py ROOT ROUNDS -- DAEMON...`. Writers of
-two users take turns; each writes one file in its own user's directory, as its program's only act. After each the
-kernel is told to begin counting anew, so that nearly all of them have the same number.
+To be run in a pid namespace of its own with its own /proc: `python3 pid_storm.py HOW ROOT ROUNDS PORT -- DAEMON...`.
+Writers of two users take turns; each writes one file in its own user's directory, as its program's only act. HOW is
+`anew`: after each the kernel is told to begin counting anew, so that nearly all of them have the same number; or `few`:
+it has some hundred numbers (a pid_max of its own for each namespace, Linux 6.14).
 """
 
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 
 UIDS = (2001, 2002)
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+MOST_PIDS = Path("/proc/sys/kernel/pid_max")
+FEW = 400
 
 
 def write_as(uid: int, path: Path) -> None:
@@ -45,8 +48,8 @@ def wait_for(port: int, line: str, seconds: float) -> None:
 
 
 def main() -> None:
-    root, rounds, port = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    daemon = subprocess.Popen(sys.argv[5:])
+    how, root, rounds, port = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    daemon = subprocess.Popen(sys.argv[6:])
     clean = 'driftd_tree_verdict{tree="app",verdict="clean"} 1'
     wait_for(port, clean, 60)
     probe = root / "probe"
@@ -57,8 +60,11 @@ def main() -> None:
         time.sleep(0.05)
     probe.write_text(before)
     last = LAST_PID.read_text()
+    if how == "few":
+        MOST_PIDS.write_text(str(FEW))
     for number in range(rounds):
-        LAST_PID.write_text(last)
+        if how == "anew":
+            LAST_PID.write_text(last)
         uid = UIDS[number % 2]
         write_as(uid, root / str(uid) / f"f{number // 2}")
     wait_for(port, f'driftd_drifted_paths{{tree="app",kind="modified",state="open"}} {rounds}', 120)
