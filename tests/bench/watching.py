@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from statistics import quantiles
 
@@ -78,7 +78,22 @@ PLACES: dict[str, Callable[[Path], Path]] = {
     "btrfs": loop("btrfs"),
     "bind mount": bind,
     "overlay": overlay,
+    "edited in another mount namespace": lambda directory: directory / "srv",
 }
+
+
+@contextmanager
+def editing(root: Path, elsewhere: bool) -> Iterator[Callable[[str], object]]:
+    """What edits a file: this process, or one that has the tree mounted at another place, which only it sees."""
+    if not elsewhere:
+        yield lambda name: (root / name).write_text("edited\n")
+        return
+    script = 'mount --bind "$0" /mnt; cd /mnt; while read -r name; do echo edited >"$name"; done'
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, root]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin
+        stdin = process.stdin
+        yield lambda name: stdin.write(f"{name}\n")
 
 
 def drifted(connection: http.client.HTTPConnection) -> int:
@@ -87,14 +102,14 @@ def drifted(connection: http.client.HTTPConnection) -> int:
     return int(found[1]) if found else 0
 
 
-def latencies(site: Site, root: Path, edits: int) -> list[float]:
+def latencies(site: Site, edit: Callable[[str], object], edits: int) -> list[float]:
     """Milliseconds, one an edit."""
     taken = []
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
     for number in range(edits):
         time.sleep(0.15)  # not together with the one before
         begin = time.monotonic()
-        (root / f"f{number}").write_text("edited\n")
+        edit(f"f{number}")
         while drifted(connection) <= number:
             if time.monotonic() - begin > 10:
                 raise SystemExit("an edit was not seen within 10 s")
@@ -117,11 +132,12 @@ def measure_latency(name: str, place: Callable[[Path], Path], edits: int) -> Non
             with redirect_stdout(None), Daemon(site) as daemon:
                 daemon.wait_ready().wait_for_drift("app", {})
                 mode = "events" if daemon.metrics().value("driftd_watch_active", tree="app", mode="events") else "polling"
-                taken = latencies(site, tree.root, edits) if mode == "events" else []
+                with editing(tree.root, "namespace" in name) as edit:
+                    taken = latencies(site, edit, edits) if mode == "events" else []
             cuts = [f"{cut:.0f}" for cut in quantiles(taken, n=100)] if taken else [""] * 99
             print(f"| {name} | {mode} | {cuts[49]} | {cuts[98]} |", flush=True)
         finally:
-            if top.exists() and name != "here":
+            if os.path.ismount(top):
                 run("umount", "--lazy", top)
 
 
