@@ -288,7 +288,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
     }
     if (memory.store && scope.paths().size() == 1) {
-      if (auto known = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str())) report.touch = *known;
+      report.touch = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str());
     }
     if (memory.record) {
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options, report);

@@ -216,11 +216,13 @@ std::string evidence_text(const TreeReport& tree, const Finding& finding) {
   return text;
 }
 
-/// What happened there and left no drift.
-std::string touch_rows(const Touch& touch, std::int64_t now) {
-  std::string text = ago(now - touch.last_at) + ", and left as the release has it";
-  if (touch.first_at != touch.last_at) text += "; first " + ago(now - touch.first_at);
-  return row("touched", text) + row("", "by " + evidence_line(touch.evidence));
+/// Who touched it and left no drift, under the release in force.
+std::string touch_rows(const TreeReport& tree, std::int64_t now) {
+  if (!tree.touch) return row("touched", "not known: " + tree.touch.error().message);
+  const auto& touch = *tree.touch;
+  if (!touch || !tree.manifest || touch->identity != tree.manifest->identity()) return {};
+  const std::string who = touch->evidence.last ? evidence_line(touch->evidence) : "unknown";
+  return row("touched", ago(now - touch->at) + ", and left as the release has it") + row("", "by " + who);
 }
 
 std::string path_rows(const TreeReport& tree, const Seen& seen) {
@@ -284,7 +286,7 @@ std::string explanation(const CheckReport& report, Colour colour) {
     if (tree.plan && tree.scan) seen = look_up(tree);
     text += headline(tree, seen ? &*seen : nullptr, report.checked_at, colour);
     if (seen) text += path_rows(tree, *seen);
-    if (tree.touch) text += touch_rows(*tree.touch, report.checked_at);
+    if (seen) text += touch_rows(tree, report.checked_at);
     for (const Problem& problem : tree.problems) text += row("problem", problem.message);
     text += release_rows(tree, report.checked_at, colour);
     if (!tree.replay_unchecked.empty()) text += row("replay", "not checked: " + tree.replay_unchecked);

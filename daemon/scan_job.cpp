@@ -40,13 +40,15 @@ Result<scanner::ScanResult> or_failure(Work work) {
   }
 }
 
-/// What the scan found, with who made it.
-template <class Scan>
-Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan scan) {
+/// What the scan by `plan()` found, with who made it.
+template <class Scan, class Plan>
+Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan scan, Plan plan) {
   if (evidence == nullptr) return scan();
   const auto began = evidence->begin_look();
   auto result = scan();
-  if (result) result->evidence = evidence->end_look(*result, began);
+  if (!result) return result;
+  result->evidence = evidence->end_look(*result, began);
+  result->touched = left_as_listed(plan(), *result);
   return result;
 }
 
@@ -56,20 +58,23 @@ Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, sca
                  scanner::TreeEvidence* evidence, const WorkContext& context) {
   const auto began = std::chrono::steady_clock::now();
   options.progress = context.progress;
-  const auto scan = [&] {
-    auto result = scanner::scan(plan, scope, options, context.stop);
-    if (result) result->touched = left_as_listed(plan.manifest->manifest(), scope, *result);
-    return result;
-  };
-  return {or_failure([&] { return with_evidence(evidence, scan); }), began};
+  return {or_failure([&] {
+            return with_evidence(
+                evidence, [&] { return scanner::scan(plan, scope, options, context.stop); },
+                [&]() -> const scanner::ScanPlan& { return plan; });
+          }),
+          began};
 }
 
 Scanned run(const ScanJob& job, const WorkContext& context) {
   const auto start = std::chrono::steady_clock::now();
   job.began->store(start);
   Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, start, {}};
-  scanned.result =
-      or_failure([&] { return with_evidence(job.evidence.get(), [&] { return scan(job, scanned, context); }); });
+  scanned.result = or_failure([&] {
+    return with_evidence(
+        job.evidence.get(), [&] { return scan(job, scanned, context); },
+        [&]() -> const scanner::ScanPlan& { return *scanned.plan; });
+  });
   scanned.duration = std::chrono::steady_clock::now() - start;
   return scanned;
 }

@@ -47,8 +47,8 @@ constexpr const char* kFrom2To3 = R"(
 
 constexpr const char* kFrom3To4 = R"(
   PRAGMA user_version = 4;
-  CREATE TABLE touch(tree TEXT NOT NULL, path BLOB NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
-                     evidence BLOB NOT NULL, PRIMARY KEY (tree, path)) WITHOUT ROWID;
+  CREATE TABLE touch(id INTEGER PRIMARY KEY AUTOINCREMENT, tree TEXT NOT NULL, path BLOB NOT NULL, at INTEGER NOT NULL,
+                     identity BLOB NOT NULL, evidence BLOB NOT NULL, UNIQUE (tree, path));
 )";
 
 constexpr std::int64_t kLatest = kSchemaWithTouches;

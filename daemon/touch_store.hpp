@@ -8,24 +8,22 @@
 
 #include "daemon/state_store.hpp"
 #include "manifests/error.hpp"
+#include "manifests/minisign.hpp"
 #include "scanner/evidence.hpp"
 
 namespace driftd::daemon {
 
-/// Something happened at a listed path, and left it as it is listed. Times are seconds since 1970, of looks at it.
+/// Somebody touched a listed path, and left it as it is listed.
 struct Touch {
-  std::int64_t first_at = 0;
-  std::int64_t last_at = 0;
-  scanner::PathEvidence evidence;  ///< of the last time
+  std::int64_t at = 0;                      ///< when that was seen, in seconds since 1970
+  manifests::minisign::Prehash identity{};  ///< of the manifest in force then
+  scanner::PathEvidence evidence;
 };
 using Touches = std::map<std::string, Touch>;  ///< by path as in Finding
 
-/// Of two times that a path was touched, one.
-Touch joined(const Touch& earlier, Touch later);
-
-/// Touches that left no drift, tree by tree, in the state database: one record a path, the latest kMost of a tree.
-/// Every function may wait for the disk, and half a second for another process. Not thread-safe, nor beside its
-/// StateStore.
+/// Touches that left no drift, tree by tree, in the state database: the last one of a path, and of a tree the kMost
+/// that were written last. Every function may wait for the disk, and half a second for another process. Not
+/// thread-safe, nor beside its StateStore.
 class TouchStore {
  public:
   /// What people ask about, not a log of all that a program does that writes what is there already.
@@ -40,7 +38,7 @@ class TouchStore {
   /// For commands too, that read a state which an older version wrote.
   manifests::Result<std::optional<Touch>> read(const std::string& tree, const std::string& path);
 
-  /// Those of which the last time is before that.
+  /// Those from before that.
   manifests::Result<void> drop_older(std::int64_t than);
 
  private:

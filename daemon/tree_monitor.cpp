@@ -1,7 +1,6 @@
 #include "daemon/tree_monitor.hpp"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,13 +25,6 @@ constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
-
-/// Ten per cent either way, so that a fleet does not scan in step.
-std::chrono::milliseconds with_jitter(std::chrono::seconds interval) {
-  static thread_local std::minstd_rand random{std::random_device{}()};
-  std::uniform_real_distribution<double> factor(0.9, 1.1);
-  return std::chrono::duration_cast<std::chrono::milliseconds>(interval * factor(random));
-}
 
 }  // namespace
 
@@ -122,6 +114,7 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
   const auto news = state_.take(std::move(decided.standing), wall_clock(), boot_clock());
   log_standing(state_.config().name, before, state_.standing(), news);
   if (decided.root_moved) state_.root_changed();
+  if (news != TreeState::News::none && before.manifest) touches_->hush(state_.config().deploy_window);
   if (news != TreeState::News::none || decided.root_moved) {
     pending_ = {};
     forget_plan();
@@ -306,6 +299,7 @@ void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
     coverage_->end_look(look, is_full ? TreeFiles::Seen::all : TreeFiles::Seen::changed, plan_->manifest,
                         std::move(scanned.result->files));
     const std::uint64_t entries = scanned.result->entries;
+    Touches touches = touches_in(*scanned.result, plan_->manifest->identity(), wall_clock());
     const auto changes =
         is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
                 : state_.quick_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration);
@@ -314,7 +308,7 @@ void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
                 "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
                 entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
                 drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
-    recorder_->record(changes);
+    record(changes, std::move(touches));
     end_deploy_if_done();
     finder_->look_later();
     if (is_full) full_scan_at_ = Clock::now() + with_jitter(state_.full_interval());
@@ -330,6 +324,12 @@ void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
   context_.workers.record([](const WorkContext&) { return give_back_freed_memory(), true; }, [](bool) {});
   if (again_ || is_plan_outdated()) start_scan(Depth::full, Pace::free);
   if (!pending_.empty()) arm_rescan();
+}
+
+void TreeMonitor::record(const scanner::DriftChanges& changes, Touches touches) {
+  recorder_->record(changes);
+  // A deploy leaves everything as it is listed.
+  if (!state_.deploy_deadline()) touches_->record(std::move(touches), changes);
 }
 
 unsigned TreeMonitor::scan_now() {
@@ -428,11 +428,8 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
       const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
       const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
       coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files));
-      Touches touches = touches_in(*rescanned.result, wall_clock());
-      const auto changes = state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later);
-      recorder_->record(changes);
-      // A deploy leaves everything as it is listed.
-      if (!state_.standing().previous) touches_->record(std::move(touches), changes);
+      Touches touches = touches_in(*rescanned.result, plan_->manifest->identity(), wall_clock());
+      record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later), std::move(touches));
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

@@ -102,6 +102,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// Until the next periodic scan.
   void await_scan(Clock::time_point at);
 
+  void record(const scanner::DriftChanges& changes, Touches touches);
+
   void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
   void arm_rescan();
   void start_rescan();

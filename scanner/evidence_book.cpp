@@ -68,9 +68,10 @@ std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result,
   for (const auto* findings : {&result.findings, &result.pending}) {
     for (const Finding& finding : *findings) take_one(finding.path);
   }
-  for (const std::string& path : result.touched) take_one(path);
-  std::erase_if(entries_, [&](const auto& one) {
-    return one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));
+  std::erase_if(entries_, [&](auto& one) {
+    const bool is_seen = one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));
+    if (is_seen) taken.emplace(one.first, std::move(one.second.evidence));
+    return is_seen;
   });
   return taken;
 }

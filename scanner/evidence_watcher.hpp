@@ -27,7 +27,7 @@ class TreeEvidence {
   /// To be called right before a scan: it says when that began. May wait some 50 ms.
   virtual Clock::time_point begin_look() = 0;
   /// And right after it: what is known of who made the changes that this scan is the first to see, by the findings'
-  /// paths. Nothing where events came too fast to be sure who was the last.
+  /// paths, and of who touched others. Nothing where events came too fast to be sure who was the last.
   virtual std::map<std::string, PathEvidence> end_look(const ScanResult& result, Clock::time_point began) = 0;
 };
 

@@ -3,15 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "manifests/manifest.hpp"
 #include "scanner/scan.hpp"
-#include "scanner/scope.hpp"
 
 namespace driftd::scanner {
 
-/// Paths of `asked` that the release lists, which `result`, a scan of them, found as they are listed. What may be
-/// anything is not among them: a file without a digest, a directory that is ignored.
-std::vector<std::string> left_as_listed(const manifests::Manifest& manifest, const Scope& asked,
-                                        const ScanResult& result);
+/// Of the paths in `result.evidence`, those that the release lists and the scan found as they are listed: somebody
+/// touched them, and left nothing behind. What may be anything, or absent, is not among them.
+std::vector<std::string> left_as_listed(const ScanPlan& plan, const ScanResult& result);
 
 }  // namespace driftd::scanner

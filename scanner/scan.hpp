@@ -62,8 +62,8 @@ struct ScanResult {
   std::uint64_t hashed_files = 0;
   std::uint64_t hashed_bytes = 0;
   // No scan knows these; they are added where changes are watched.
-  std::vector<std::string> touched{};              ///< something happened there, and they are as they are listed
-  std::map<std::string, PathEvidence> evidence{};  ///< by path, of findings and of what was touched
+  std::map<std::string, PathEvidence> evidence{};  ///< by path, of findings, and of what was touched and is none
+  std::vector<std::string> touched{};              ///< of the latter, what is as it is listed
 };
 
 /// Walks and hashes with `options.threads` threads and compares. Every entry in scope gets exactly one judgement: it

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -34,8 +35,16 @@ PathEvidence by(const std::string& name) {
   return {std::make_shared<const Evidence>(who), kNow, false};
 }
 
+constexpr driftd::manifests::minisign::Prehash kIdentity{7};
+
 Touches touched(const std::string& path, std::int64_t at, PathEvidence evidence = {}) {
-  return {{path, {at, at, std::move(evidence)}}};
+  return {{path, {at, kIdentity, std::move(evidence)}}};
+}
+
+Touches touched_many(std::size_t count, std::int64_t at) {
+  Touches many;
+  for (std::size_t i = 0; i < count; ++i) many.merge(touched("p" + std::to_string(i), at));
+  return many;
 }
 
 /// One run of the daemon, as far as one tree's touches are concerned.
@@ -68,6 +77,7 @@ class Run {
     }
   }
 
+  TouchRecorder& recorder() { return *recorder_; }
   std::optional<Touch> read(const std::string& path) { return must(store_.read("app", path)); }
 
  private:
@@ -81,7 +91,7 @@ class Run {
 
 }  // namespace
 
-TEST_CASE("a touch is kept, with who it was, and the next of the same path is added") {
+TEST_CASE("the last touch of a path is kept, with who it was") {
   TempTree home;
   const std::string odd("bad\xff\n\0name", 10);
   {
@@ -95,43 +105,40 @@ TEST_CASE("a touch is kept, with who it was, and the next of the same path is ad
   TouchStore store(state);
   auto touch = must(store.read("app", odd));
   REQUIRE(touch);
-  CHECK(touch->first_at == kNow);
-  CHECK(touch->last_at == kNow);
+  CHECK(touch->at == kNow);
+  CHECK(touch->identity == kIdentity);
   REQUIRE(touch->evidence.last);
   CHECK(touch->evidence.last->name == "vim");
-  CHECK_FALSE(touch->evidence.several);
 
-  must(store.write("app", touched(odd, kNow + 9, by("nano "))));
+  must(store.write("app", touched(odd, kNow + 9, by("nano"))));
   touch = must(store.read("app", odd));
   REQUIRE(touch);
-  CHECK(touch->first_at == kNow);
-  CHECK(touch->last_at == kNow + 9);
+  CHECK(touch->at == kNow + 9);
   REQUIRE(touch->evidence.last);
-  CHECK(touch->evidence.last->name == "nano ");
-  CHECK(touch->evidence.several);
+  CHECK(touch->evidence.last->name == "nano");
+  CHECK_FALSE(touch->evidence.several);
   CHECK_FALSE(must(store.read("other", odd))->evidence.last);
   CHECK_FALSE(must(store.read("app", "bad")));
 }
 
-TEST_CASE("the latest touches of a tree are kept, and those that are not too old") {
+TEST_CASE(
+    "the touches of a tree that were written last are kept, whatever the clock said, and those that are not old") {
   TempTree home;
   StateStore state = StateStore::open(home.at("state"));
   TouchStore store(state);
-  Touches many;
-  for (std::size_t i = 0; i < TouchStore::kMost; ++i) {
-    many.merge(touched("p" + std::to_string(i), kNow + static_cast<std::int64_t>(i)));
-  }
-  must(store.write("app", many));
+  must(store.write("app", touched("first", kNow + 9999)));
+  must(store.write("app", touched_many(TouchStore::kMost - 1, kNow + 9999)));
   must(store.write("other", touched("p0", kNow)));
-  must(store.write("app", touched("new", kNow + 9999)));
-  CHECK_FALSE(must(store.read("app", "p0")));
-  CHECK(must(store.read("app", "p1")));
+  CHECK(must(store.read("app", "first")));
+  must(store.write("app", touched("new", kNow)));
+  CHECK_FALSE(must(store.read("app", "first")));
+  CHECK(must(store.read("app", "p0")));
   CHECK(must(store.read("app", "new")));
   CHECK(must(store.read("other", "p0")));
-  must(store.drop_older(kNow + 9999));
-  CHECK_FALSE(must(store.read("app", "p1")));
+  must(store.drop_older(kNow + 1));
+  CHECK_FALSE(must(store.read("app", "new")));
   CHECK_FALSE(must(store.read("other", "p0")));
-  CHECK(must(store.read("app", "new")));
+  CHECK(must(store.read("app", "p0")));
 }
 
 TEST_CASE("the first touch is recorded at once, those that follow with the next interval") {
@@ -144,20 +151,20 @@ TEST_CASE("the first touch is recorded at once, those that follow with the next 
   run.record(touched("b", kNow + 1));
   run.record(touched("a", kNow + 2));
   run.run_until([&] { return run.read("b").has_value(); });
-  CHECK(run.read("a")->first_at == kNow);
-  CHECK(run.read("a")->last_at == kNow + 2);
+  CHECK(run.read("a")->at == kNow + 2);
 }
 
-TEST_CASE("what waits to be recorded is when the daemon ends") {
+TEST_CASE("what waits to be recorded is when the daemon ends, and of too many the last") {
   TempTree home;
   {
     Run run(home, 1h);
     run.record(touched("a", kNow));
     run.record(touched("b", kNow));
+    run.record(touched_many(TouchStore::kMost + 10, kNow));
+    run.record(touched("c", kNow + 1));
   }
   Run run(home, 1h);
-  CHECK(run.read("a"));
-  CHECK(run.read("b"));
+  CHECK(run.read("c"));
 }
 
 TEST_CASE("what ended drift is in the history of drift alone") {
@@ -173,27 +180,41 @@ TEST_CASE("what ended drift is in the history of drift alone") {
   CHECK(run.read("b"));
 }
 
+TEST_CASE("what a deploy touches is not recorded") {
+  TempTree home;
+  Run run(home, 1h);
+  run.recorder().hush(1h);
+  run.record(touched("a", kNow));
+  run.settle();
+  CHECK_FALSE(run.read("a"));
+  run.recorder().hush(0s);
+  run.record(touched("a", kNow));
+  run.settle();
+  CHECK(run.read("a"));
+}
+
 TEST_CASE("what could not be written is written later") {
   TempTree home;
   Run run(home, 5ms);
   auto other = must(sqlite::Database::open(home.at("state") + "/state.db", sqlite::Access::write));
   must(other.execute("BEGIN IMMEDIATE"));
   run.record(touched("a", kNow));
+  run.record(touched("b", kNow));
   run.settle();
   run.record(touched("a", kNow + 3));
   must(other.execute("COMMIT"));
-  run.run_until([&] { return run.read("a").has_value() && run.read("a")->last_at == kNow + 3; });
-  CHECK(run.read("a")->first_at == kNow);
+  run.run_until(
+      [&] { return run.read("b").has_value() && run.read("a").has_value() && run.read("a")->at == kNow + 3; });
 }
 
 TEST_CASE("who touched what, as a scan tells it") {
   driftd::scanner::ScanResult result;
-  result.touched = {"a", "b"};
+  result.touched = {"a"};
   result.evidence.emplace("a", by("vim"));
   result.evidence.emplace("c", by("nano"));
-  const Touches touches = touches_in(result, kNow);
-  REQUIRE(touches.size() == 2);
+  const Touches touches = touches_in(result, kIdentity, kNow);
+  REQUIRE(touches.size() == 1);
   CHECK(touches.at("a").evidence.last->name == "vim");
-  CHECK(touches.at("a").last_at == kNow);
-  CHECK_FALSE(touches.at("b").evidence.last);
+  CHECK(touches.at("a").at == kNow);
+  CHECK(touches.at("a").identity == kIdentity);
 }

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -92,10 +93,16 @@ class Watched {
 
   [[nodiscard]] std::string at(const std::string& path) const { return site.tree.at(path); }
 
+  /// Of what is different.
   std::map<std::string, PathEvidence> look() const {
     const auto began = tree->begin_look();
     const ScanResult result = site.scan_whole();
-    return tree->end_look(result, began);
+    auto known = tree->end_look(result, began);
+    std::erase_if(known, [&](const auto& one) {
+      return std::none_of(result.findings.begin(), result.findings.end(),
+                          [&](const Finding& finding) { return finding.path == one.first; });
+    });
+    return known;
   }
 
   /// Who changed `path`, by a `change` that tells its process. On a busy machine the watcher may come too late and know
