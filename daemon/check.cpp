@@ -288,7 +288,9 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
     }
     if (memory.store && scope.paths().size() == 1) {
-      report.touch = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str());
+      auto known = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str());
+      if (known) report.touch = std::move(*known);
+      if (!known) report.touch_problem = known.error().message;
     }
     if (memory.record) {
       name_exact_release({*memory.store, tree, *policy, config.limits.manifest_size}, **plan, scan_options, report);

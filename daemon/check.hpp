@@ -48,8 +48,8 @@ struct TreeReport {
   std::shared_ptr<const manifests::VerifiedManifest> manifest;
   std::optional<scanner::ScanResult> scan;
   std::map<std::string, scanner::PathEvidence> evidence;  ///< of drift that the daemon has seen; by path as in Finding
-  /// Of the one path that was asked for, as the daemon has seen it.
-  manifests::Result<std::optional<Touch>> touch = std::optional<Touch>();
+  std::optional<Touch> touch;  ///< of the one path that was asked for, as the daemon has seen it
+  std::string touch_problem;   ///< why that is not known; empty: it is
   std::vector<Problem> problems;
   std::string deploying_from;    ///< the release before, while its paths are excused; empty: none is
   std::string replay_unchecked;  ///< why an older release, truly signed, could have passed; empty: it could not

@@ -218,8 +218,8 @@ std::string evidence_text(const TreeReport& tree, const Finding& finding) {
 
 /// Who touched it and left no drift, under the release in force.
 std::string touch_rows(const TreeReport& tree, std::int64_t now) {
-  if (!tree.touch) return row("touched", "not known: " + tree.touch.error().message);
-  const auto& touch = *tree.touch;
+  if (!tree.touch_problem.empty()) return row("touched", "not known: " + tree.touch_problem);
+  const auto& touch = tree.touch;
   if (!touch || !tree.manifest || touch->identity != tree.manifest->identity()) return {};
   const std::string who = touch->evidence.last ? evidence_line(touch->evidence) : "unknown";
   return row("touched", ago(now - touch->at) + ", and left as the release has it") + row("", "by " + who);
