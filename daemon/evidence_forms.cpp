@@ -29,8 +29,8 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
 /// In quotes where it could be taken for more than one word or for what stands around it: a program may call itself
 /// `sh (pid 1) as root`.
 std::string quoted(const std::string& raw) {
-  const bool is_plain = !raw.empty() && std::all_of(raw.begin(), raw.end(), [](unsigned char byte) {
-    return byte > 0x7f || std::isalnum(byte) != 0 ||
+  const bool is_plain = !raw.empty() && raw != "..." && std::all_of(raw.begin(), raw.end(), [](unsigned char byte) {
+    return std::isalnum(byte) != 0 ||
            std::string_view("%+-./:=@^_~").find(static_cast<char>(byte)) != std::string_view::npos;
   });
   if (is_plain) return escape(raw);

@@ -51,7 +51,6 @@ constexpr unsigned kMostWaitingBatches = 4;
 /// systemd waits longer, but whoever stops a service does not like to.
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
-/// The composition root: owns everything and wires it together, on the io_context's thread.
 /// From now on these signals are caught until the process has ended, also by nobody: who asks a daemon to stop once
 /// more, while the rest is put away, must not end that midway.
 void catch_signals_for_good() {
@@ -60,6 +59,7 @@ void catch_signals_for_good() {
   (void)signals;
 }
 
+/// The composition root: owns everything and wires it together, on the io_context's thread.
 class Service {
  public:
   Service(std::string config_file, std::string host, Config config)

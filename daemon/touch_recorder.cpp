@@ -29,19 +29,22 @@ void add(Touches& touches, Touches later) {
 Touches touches_in(const scanner::ScanResult& result, const manifests::minisign::Prehash& identity, std::int64_t now) {
   Touches touches;
   for (const std::string& path : result.touched) {
-    touches.emplace(path, Touch{now, identity, result.evidence.at(path)});
+    const scanner::PathEvidence& evidence = result.evidence.at(path);
+    touches.emplace(path, Touch{evidence.last ? evidence.at : now, identity, evidence});
   }
   return touches;
 }
 
-void TouchRecorder::record(Touches touches, const scanner::DriftChanges& changes) {
+void TouchRecorder::record(Touches touches, const scanner::DriftChanges& changes, const Touch& nobody_known) {
   if (Clock::now() < hushed_until_) return;
-  for (const auto& [path, ended] : changes.resolved) touches.erase(path);
+  for (const auto& [path, ended] : changes.resolved) {
+    // What was added is not listed.
+    if (ended.finding.kind != scanner::DriftKind::added) touches.try_emplace(path, nobody_known);
+  }
   if (touches.empty()) return;
   add(waiting_, std::move(touches));
   if (is_paused_) return;
-  write();
-  pause();
+  write_and_pause();
 }
 
 void TouchRecorder::stop() {
@@ -70,20 +73,24 @@ void TouchRecorder::written(const Result<void>& done, Touches lost) {
   }
   add(lost, std::exchange(waiting_, {}));
   waiting_ = std::move(lost);
-  if (!is_paused_) pause();
+  if (!is_paused_) pause(waiting_.size());
 }
 
-void TouchRecorder::pause() {
+void TouchRecorder::write_and_pause() {
+  const std::size_t count = waiting_.size();
+  write();
+  pause(count);
+}
+
+void TouchRecorder::pause(std::size_t after) {
   if (is_stopped_) return;
   is_paused_ = true;
-  timer_.expires_after(interval_);
+  timer_.expires_after(interval_ * (1 + after / kFew));
   timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
     if (!self || error || self->is_stopped_) return;
     self->is_paused_ = false;
-    if (self->waiting_.empty()) return;
-    self->write();
-    self->pause();
+    if (!self->waiting_.empty()) self->write_and_pause();
   });
 }
 

@@ -62,9 +62,7 @@ void TreeMonitor::start() {
                           [this] { return generation_; },
                           [this](bool events, const std::string& refusal) { state_.set_watching(events, refusal); },
                           [this](const scanner::Scope& dirty, Clock::time_point since) { on_dirty(dirty, since); },
-                          [this] { start_scan(Depth::full, Pace::free); },
-                          // What had been read already need not be read again.
-                          [this] { scan_ == 0 ? start_scan(Depth::quick, Pace::free) : scan_again(Pace::free); }});
+                          [this] { start_scan(Depth::full, Pace::free); }, [this] { look_at_everything(); }});
   recorder_->start();
   // The poller lives no longer than this object does.
   poller_ = std::make_shared<ManifestPoller>(
@@ -114,7 +112,7 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
   const auto news = state_.take(std::move(decided.standing), wall_clock(), boot_clock());
   log_standing(state_.config().name, before, state_.standing(), news);
   if (decided.root_moved) state_.root_changed();
-  if (news != TreeState::News::none && before.manifest) touches_->hush(state_.config().deploy_window);
+  if (news != TreeState::News::none && before.manifest) touches_->hush(TouchRecorder::kDeployTail);
   if (news != TreeState::News::none || decided.root_moved) {
     pending_ = {};
     forget_plan();
@@ -190,6 +188,7 @@ void TreeMonitor::end_deploy_if_done() {
   spdlog::info("{}: the deploy of {} is complete", name, escape(state_.manifest()->header().release));
   const auto from = state_.standing().previous->identity();
   state_.deploy_ended();
+  touches_->hush(TouchRecorder::kDeployTail);
   deploy_timer_.cancel();
   if (plan_) {
     auto plan = std::make_shared<scanner::ScanPlan>(*plan_);
@@ -278,6 +277,11 @@ void TreeMonitor::scan_again(Pace pace) {
   if (pace == Pace::free) hurry();
 }
 
+void TreeMonitor::look_at_everything() {
+  // What had been read already need not be read again.
+  scan_ == 0 ? start_scan(Depth::quick, Pace::free) : scan_again(Pace::free);
+}
+
 void TreeMonitor::hurry() {
   pace_ = Pace::free;
   if (throttle_) throttle_->lift();
@@ -329,7 +333,8 @@ void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
 void TreeMonitor::record(const scanner::DriftChanges& changes, Touches touches) {
   recorder_->record(changes);
   // A deploy leaves everything as it is listed.
-  if (!state_.deploy_deadline()) touches_->record(std::move(touches), changes);
+  if (state_.deploy_deadline()) return;
+  touches_->record(std::move(touches), changes, {wall_clock(), plan_->manifest->identity(), {}});
 }
 
 unsigned TreeMonitor::scan_now() {
@@ -402,7 +407,7 @@ void TreeMonitor::start_rescan() {
   const scanner::Scope scope = std::exchange(pending_, {});
   const auto since = std::exchange(pending_since_, std::nullopt).value_or(Clock::now());
   if (scope.empty()) return;
-  if (scope.is_whole() || !plan_) return start_scan(Depth::full, Pace::free);
+  if (scope.is_whole() || !plan_) return look_at_everything();
   rescanning_ = true;
   scanner::ScanOptions options;
   options.threads = context_.config->limits.threads;

@@ -96,6 +96,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void start_scan(Depth depth, Pace pace);
   /// Another full one after that which is wanted or under way.
   void scan_again(Pace pace);
+  /// For what may have changed since the scan before, or during the one that is under way.
+  void look_at_everything();
   /// The scan that is wanted or under way is limited no more.
   void hurry();
   void on_scanned(Scanned scanned, const TreeFiles::Look& look);

@@ -145,6 +145,7 @@ std::optional<Finding> compare(const Manifest& manifest, EntryIndex entry, const
   finding.expected = expected_facts(manifest, entry);
   finding.actual = actual_facts(manifest, entry, observed, accounts);
   finding.changed_at = observed.changed_at;
+  finding.changed_nanoseconds = observed.changed_nanoseconds;
   return finding;
 }
 
@@ -173,6 +174,7 @@ Finding added(const Observed& observed) {
   finding.kind = DriftKind::added;
   finding.actual = observed_facts(observed);
   finding.changed_at = observed.changed_at;
+  finding.changed_nanoseconds = observed.changed_nanoseconds;
   return finding;
 }
 

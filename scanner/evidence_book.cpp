@@ -13,14 +13,15 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
   if (!last.process && last.pid == entry.pid && is_same_process(last.pid, entry.seen, last.seen)) {
     entry.evidence.at = wall_clock;
     entry.at = now;
+    entry.changed = last.changed;
     return;
   }
   // Which of several was the last is not known then.
   if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
-    last = {nullptr, 0, {}, last.queue};
+    last = {nullptr, 0, {}, last.queue, last.changed};
   PathEvidence evidence{std::move(last.process), wall_clock, false};
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
-  entry = {std::move(evidence), now, last.pid, last.seen, last.queue};
+  entry = {std::move(evidence), now, last.pid, last.seen, last.queue, last.changed};
   if (entries_.size() > kMostPaths) forget_oldest();
 }
 
@@ -28,7 +29,10 @@ void EvidenceBook::note_closing(const std::string& path, Toucher last, std::int6
   if (!last.process) {
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(path);
-    if (at != entries_.end() && at->second.evidence.last && at->second.pid == last.pid) return;
+    if (at != entries_.end() && at->second.evidence.last && at->second.pid == last.pid) {
+      at->second.changed = last.changed;
+      return;
+    }
   }
   note(path, std::move(last), wall_clock, now);
 }
@@ -58,15 +62,22 @@ void EvidenceBook::forget() {
   entries_.clear();
 }
 
+/// Where it was changed once more, and nobody was told of that, it is not known who was the last.
+PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) {
+  const bool is_newer = finding.changed_at && entry.changed &&
+                        FileTime{*finding.changed_at, finding.changed_nanoseconds} > *entry.changed;
+  return is_newer ? PathEvidence{nullptr, entry.evidence.at, true} : entry.evidence;
+}
+
 std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result, Clock::time_point began) {
   std::map<std::string, PathEvidence> taken;
   const std::lock_guard lock(mutex_);
   if (entries_.empty()) return taken;
-  const auto take_one = [&](const std::string& path) {
-    if (const auto at = entries_.find(path); at != entries_.end()) taken.emplace(path, at->second.evidence);
-  };
   for (const auto* findings : {&result.findings, &result.pending}) {
-    for (const Finding& finding : *findings) take_one(finding.path);
+    for (const Finding& finding : *findings) {
+      const auto at = entries_.find(finding.path);
+      if (at != entries_.end()) taken.emplace(finding.path, evidence_of(finding, at->second));
+    }
   }
   std::erase_if(entries_, [&](auto& one) {
     const bool is_seen = one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));

@@ -6,9 +6,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
+#include "scanner/directory_stamp.hpp"
 #include "scanner/evidence.hpp"
+#include "scanner/finding.hpp"
 #include "scanner/pid_cursor.hpp"
 #include "scanner/scan.hpp"
 
@@ -21,6 +24,9 @@ struct Toucher {
   /// Touches of which this is the same waited together to be read; the kernel keeps no order among them. 0: it did not
   /// wait.
   std::uint64_t queue = 0;
+  /// ctime of the file, and no directory, that stood there when it was asked for, which is after the touch. Whoever
+  /// changes it later without being told of has a later one. Nothing: not known.
+  std::optional<FileTime> changed{};
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -56,7 +62,9 @@ class EvidenceBook {
     std::int32_t pid = 0;  ///< of the last
     PidCursor seen;
     std::uint64_t queue = 0;
+    std::optional<FileTime> changed;
   };
+  static PathEvidence evidence_of(const Finding& finding, const Entry& entry);
   void forget_oldest();
 
   std::mutex mutex_;

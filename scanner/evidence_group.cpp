@@ -228,12 +228,13 @@ void EvidenceGroup::note(const Change& change, Places& places) {
   }
   if (skipping_) return;
   Toucher by = change.by;
-  const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
-  switch (changes_names ? Stands::alone : stands(change.where.target, *path, places)) {
+  std::optional<FileTime> changed;
+  switch (stands(change, *path, places, changed)) {
     case Stands::not_there: return;  // who put something else in its place is told next
     case Stands::with_others: by = {nullptr, 0, {}, queue_}; break;
     case Stands::alone: break;
   }
+  by.changed = changed;
   const auto now = EvidenceBook::Clock::now();
   const bool only_closes = (change.mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
   only_closes ? book_.note_closing(*path, std::move(by), std::time(nullptr), now)
@@ -242,15 +243,24 @@ void EvidenceGroup::note(const Change& change, Places& places) {
 
 /// Whether a path is the name of that file still, which somebody may hold open who lost the name to another, and
 /// whether it is the only one: with others, or where nobody knows, it may be changed by those who are not told of here.
-EvidenceGroup::Stands EvidenceGroup::stands(const FileHandle& file, const std::string& path, Places& places) const {
+/// Who gives a name to something else, or takes it away, has done that in any case.
+EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::string& path, Places& places,
+                                            std::optional<FileTime>& changed) const {
+  const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
   struct stat status {};
   if (::fstatat(places.root.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (changes_names) return Stands::alone;
     return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
   }
+  // A directory's changes with every name in it.
+  if (!S_ISDIR(status.st_mode)) {
+    changed = FileTime{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
+  }
+  if (changes_names) return Stands::alone;
   const auto present = handle_of(places.root.get(), path.c_str());
   if (!present) return Stands::with_others;
-  if (*present != file) return Stands::not_there;
+  if (*present != change.where.target) return Stands::not_there;
   return status.st_nlink > 1 && !S_ISDIR(status.st_mode) ? Stands::with_others : Stands::alone;
 }
 

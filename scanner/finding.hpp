@@ -45,6 +45,7 @@ struct Finding {
   PackedFacts expected;
   PackedFacts actual;
   std::optional<std::int64_t> changed_at;  ///< ctime of what stands there, where something does
+  std::uint32_t changed_nanoseconds = 0;   ///< the rest of it
   std::uint64_t below = 0;                 ///< paths below a directory that is missing, added or of the wrong type
   std::vector<std::string> first_below;    ///< the first of them in byte order, at most kFirstBelow
 

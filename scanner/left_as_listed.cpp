@@ -1,6 +1,6 @@
 #include "scanner/left_as_listed.hpp"
 
-#include <set>
+#include <algorithm>
 #include <string_view>
 
 #include "scanner/judge.hpp"
@@ -24,45 +24,40 @@ bool says_what_it_is(const Manifest& manifest, EntryIndex entry) {
   return true;
 }
 
-/// All that the scan did not find as it should be.
-class Blemishes {
- public:
-  explicit Blemishes(const ScanResult& result) {
-    for (const auto* findings : {&result.findings, &result.pending}) {
-      for (const Finding& finding : *findings) {
-        at_.emplace(finding.path);
-        // What is below a directory that has but other attributes was looked at.
-        if (finding.kind != DriftKind::metadata) hiding_.emplace(finding.path);
-      }
-    }
-    for (const Unverified& one : result.unverified) {
-      at_.emplace(one.path);
-      hiding_.emplace(one.path);
-    }
-  }
+/// What the scan says of that path alone; null: nothing. Both are sorted.
+template <class Item>
+const Item* find(const std::vector<Item>& items, std::string_view path) {
+  const auto at = std::lower_bound(items.begin(), items.end(), path,
+                                   [](const Item& item, std::string_view value) { return item.path < value; });
+  return at != items.end() && at->path == path ? &*at : nullptr;
+}
 
-  [[nodiscard]] bool have(std::string_view path) const {
-    if (at_.contains(path) || hiding_.contains(".")) return true;
-    for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
-      if (hiding_.contains(path.substr(0, slash))) return true;
-    }
-    return false;
+/// Whether the scan did not look at what is below the path.
+bool hides(const ScanResult& result, std::string_view path) {
+  for (const auto* findings : {&result.findings, &result.pending}) {
+    const Finding* finding = find(*findings, path);
+    // Of a directory that has but other attributes it did.
+    if (finding != nullptr && finding->kind != DriftKind::metadata) return true;
   }
+  return find(result.unverified, path) != nullptr;
+}
 
- private:
-  std::set<std::string_view> at_;
-  std::set<std::string_view> hiding_;  ///< and what is below
-};
+bool is_as_it_should_be(const ScanResult& result, std::string_view path) {
+  if (find(result.findings, path) != nullptr || find(result.pending, path) != nullptr) return false;
+  if (find(result.unverified, path) != nullptr || hides(result, ".")) return false;
+  for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    if (hides(result, path.substr(0, slash))) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
 std::vector<std::string> left_as_listed(const ScanPlan& plan, const ScanResult& result) {
   std::vector<std::string> paths;
-  if (result.evidence.empty()) return paths;
-  const Blemishes blemishes(result);
   for (const auto& [path, evidence] : result.evidence) {
     const auto relative = RelPath::parse(path);
-    if (!relative || blemishes.have(path)) continue;
+    if (!relative || !is_as_it_should_be(result, path)) continue;
     // Another tree's path is not this scan's business.
     const Ruling ruling = ruling_for(plan, *relative);
     const bool is_listed = ruling.rule == Rule::listed && ruling.at == path;

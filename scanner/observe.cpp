@@ -138,6 +138,7 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   observed.gid = status.stx_gid;
   observed.size = status.stx_size;
   observed.changed_at = status.stx_ctime.tv_sec;
+  observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
   if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status);
 }
 

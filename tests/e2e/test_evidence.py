@@ -1,5 +1,6 @@
 """Who made a change: the right process, user, session and terminal, or nobody."""
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -229,6 +230,31 @@ def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> No
             daemon.wait_for_drift("app", {"modified": 1}, 20)
             assert evidence_for(site, "settings.py") is None
             process.stdin.write(b"\n")
+
+
+def test_who_writes_by_a_name_that_is_gone_is_not_who_touched_the_file_before(site: Site, watched: Tree) -> None:
+    """Through a descriptor that another link gave, so that no name tells of the write."""
+    other = site.directory / "other"
+    touch = "import os, sys; os.utime('settings.py'); print(flush=True); sys.stdin.readline()"
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        make_known_edit(site, watched, daemon)  # from here on, changes are told
+        put_back(site, watched)
+        daemon.wait_for_drift("app", {})
+        os.link(watched.root / "settings.py", other)
+        with other.open("a") as file:
+            other.unlink()
+            time.sleep(0.5)
+            command = ["python3", "-c", touch]
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, cwd=watched.root, stdin=pipe, stdout=pipe) as process:
+                assert process.stdin and process.stdout
+                process.stdout.readline()
+                time.sleep(0.02)  # it is known who that was, and nobody has looked yet
+                file.write("EVIL = True\n")
+                file.flush()
+                assert evidence_for(site, "settings.py") is None
+                process.stdin.write(b"\n")
 
 
 def test_who_touched_a_file_and_left_it_as_it_was(site: Site, watched: Tree) -> None:

@@ -205,6 +205,22 @@ def test_events_that_are_lost_again_and_again(site: Site, app: Tree) -> None:
         assert scans(daemon, "app") <= 1 + 4
 
 
+def test_a_change_of_the_root_itself_does_not_have_everything_read_again(site: Site, app: Tree) -> None:
+    """Its owner may do that all the time."""
+    require_events(site.directory)
+    app.settings.update(quick_scan="1h", full_scan="24h")
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        before = scans(daemon, "app")
+        app.root.chmod(0o777)
+        daemon.wait_for_drift("app", {"metadata": 1})
+        app.root.chmod(0o755)
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"modified": 1})
+        assert scans(daemon, "app") > before
+        assert daemon.metrics().number("driftd_scans_total", tree="app", type="full") == 1
+
+
 def probe_latency(daemon: Daemon) -> float:
     return daemon.metrics().number("driftd_watch_probe_latency_seconds")
 

@@ -32,7 +32,7 @@ PathEvidence by(const std::string& name) {
   Evidence who;
   who.name = name;
   who.pid = static_cast<std::int32_t>(name.size());
-  return {std::make_shared<const Evidence>(who), kNow, false};
+  return {std::make_shared<const Evidence>(who), kNow - 5, false};
 }
 
 constexpr driftd::manifests::minisign::Prehash kIdentity{7};
@@ -61,7 +61,9 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  void record(Touches touches, const DriftChanges& changes = {}) { recorder_->record(std::move(touches), changes); }
+  void record(Touches touches, const DriftChanges& changes = {}) {
+    recorder_->record(std::move(touches), changes, {kNow + 7, kIdentity, {}});
+  }
 
   /// Until what was handed over for writing has been written, or not.
   void settle() {
@@ -167,17 +169,19 @@ TEST_CASE("what waits to be recorded is when the daemon ends, and of too many th
   CHECK(run.read("c"));
 }
 
-TEST_CASE("what ended drift is in the history of drift alone") {
+TEST_CASE("who put a path right has touched it, known or not, and then it was no other") {
   TempTree home;
-  Run run(home, 1h);
+  Run run(home, 5ms);
+  run.record(touched("unknown", kNow, by("vim")));
   DriftChanges changes;
-  changes.resolved.emplace("a", OpenDrift());
-  Touches touches = touched("a", kNow);
-  touches.merge(touched("b", kNow));
-  run.record(touches, changes);
-  run.settle();
-  CHECK_FALSE(run.read("a"));
-  CHECK(run.read("b"));
+  for (const char* path : {"known", "unknown"}) changes.resolved[path].finding.path = path;
+  changes.resolved["gone"].finding.kind = driftd::scanner::DriftKind::added;
+  run.record(touched("known", kNow + 7, by("nano")), changes);
+  run.run_until([&] { return run.read("known").has_value(); });
+  CHECK(run.read("known")->evidence.last->name == "nano");
+  CHECK(run.read("unknown")->at == kNow + 7);
+  CHECK_FALSE(run.read("unknown")->evidence.last);
+  CHECK_FALSE(run.read("gone"));
 }
 
 TEST_CASE("what a deploy touches is not recorded") {
@@ -215,6 +219,6 @@ TEST_CASE("who touched what, as a scan tells it") {
   const Touches touches = touches_in(result, kIdentity, kNow);
   REQUIRE(touches.size() == 1);
   CHECK(touches.at("a").evidence.last->name == "vim");
-  CHECK(touches.at("a").at == kNow);
+  CHECK(touches.at("a").at == kNow - 5);
   CHECK(touches.at("a").identity == kIdentity);
 }

@@ -54,6 +54,32 @@ TEST_CASE("a scan takes who touched what it found, once") {
   CHECK(book.take(found({"a", "b", "c"}), kStart + 3s).empty());
 }
 
+TEST_CASE("who touched a path is not who changed it once more, of which nobody was told") {
+  for (const bool is_newer : {false, true}) {
+    EvidenceBook book;
+    Toucher alice = kAlice;
+    alice.changed = FileTime{1'763'720'000, 500};
+    book.note("a", alice, kWall, kStart + 1s);
+    ScanResult result = found({"a"});
+    result.findings.front().changed_at = 1'763'720'000;
+    result.findings.front().changed_nanoseconds = is_newer ? 501 : 500;
+    const auto taken = book.take(result, kStart + 2s);
+    CHECK((taken.at("a").last == nullptr) == is_newer);
+    CHECK(taken.at("a").several == is_newer);
+  }
+  // What a process does at its end is its own.
+  EvidenceBook book;
+  Toucher alice = kAlice;
+  alice.changed = FileTime{1, 0};
+  book.note("a", alice, kWall, kStart + 1s);
+  Toucher closing = gone(1);
+  closing.changed = FileTime{2, 0};
+  book.note_closing("a", closing, kWall, kStart + 1s);
+  ScanResult result = found({"a"});
+  result.findings.front().changed_at = 2;
+  CHECK(book.take(result, kStart + 2s).at("a").last == kAlice.process);
+}
+
 TEST_CASE("who touched what is as it should be is known of those alone who came before the scan") {
   EvidenceBook book;
   book.note("a", kAlice, kWall, kStart + 1s);

@@ -153,6 +153,7 @@ std::vector<Finding> timeless(const DriftSet& set) {
   for (const auto& [path, open] : set.open()) {
     findings.push_back(open.finding);
     findings.back().changed_at.reset();
+    findings.back().changed_nanoseconds = 0;
   }
   return findings;
 }
