@@ -47,8 +47,15 @@ Observation ScanWorker::list_names(OpenDirectory& directory) {
       ScanProgress::Place::count(place_.steps);
       visit(directory, name);
     });
-    // ENOENT: the directory was removed meanwhile, so no name is left in it.
     if (error != 0 && error != ENOENT) return Observer::failed(error);
+    if (error == ENOENT) {
+      // The directory was removed, so no name is left in it; or so its file system says.
+      found_.put_in_order();
+      const int lost = open_again(directory);
+      if (lost == ENOENT) return {};
+      if (attempt > kMoreListings || (lost != 0 && !changed_meanwhile(lost))) return Observer::failed(error);
+      continue;
+    }
     if (!wants_all) return {};
     // A name may slip past a listing if it is renamed meanwhile, and so may all if the directory was exchanged after
     // it was opened. Neither has happened where the last change came before that. Where it came later, or in the same

@@ -172,6 +172,27 @@ TEST_CASE("no drift is lost by a failure: it is found, or its path is unverified
   }
 }
 
+TEST_CASE("a directory that answers as if it were gone, and is not, hides nothing") {
+  ScanSite site;
+  build(site);
+  const ScanPlan plan = site.plan();
+  for (const char* path : {"new", "d/sub/new"}) site.tree.file(path, "x");
+  site.tree.mode("cache/deep/er/f", 04755);
+  ScanSite::settle();
+  const Run quiet = run(plan, Scope::whole(), 1, failing(0, 0));
+  const Lines drift = lines_of(**quiet.result);
+  REQUIRE(drift.size() == 3);
+  unsigned listings = 0;
+  for (unsigned at = 1; at <= quiet.calls.size(); ++at) {
+    if (quiet.calls[at - 1] != SYS_getdents64) continue;
+    ++listings;
+    CAPTURE(at);
+    const Run once = run(plan, Scope::whole(), 1, failing(at, ENOENT));
+    CHECK(lines_of(**once.result) == drift);
+  }
+  CHECK(listings > 8);
+}
+
 TEST_CASE("a failure that follows upon a path which seems to be gone is none the less told") {
   ScanSite site;
   build(site);
