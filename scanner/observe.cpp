@@ -46,7 +46,8 @@ bool same_time(const statx_timestamp& a, const statx_timestamp& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/// True where nothing was written between the two looks at one open file.
+/// True where nothing was written between the two looks at one open file, or in the same tick of the clock as the last
+/// change before them (see DirectoryStamp).
 bool unmoved(const struct statx& before, const struct statx& after) {
   return before.stx_size == after.stx_size && same_time(before.stx_mtime, after.stx_mtime) &&
          same_time(before.stx_ctime, after.stx_ctime);
@@ -214,7 +215,7 @@ std::optional<Observation> Observer::open(int directory, const char* name, const
 Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,
                               Attempt& attempt) {
   const int fd = file.fd_.get();
-  if (::statx(fd, "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return failure(errno);
+  if (!look_before(file)) return failure(errno);
   if (file.before_.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   if (!S_ISREG(file.before_.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
   fill(file.before_, observed);
@@ -253,8 +254,22 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   if (wanted.sha256) observed.sha256 = sha256_.finish();
   struct statx after;  // NOLINT: filled by the kernel
   if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
-  if (!unmoved(file.before_, after)) attempt = Attempt::moved;
+  if (!unmoved(file.before_, after) || !can_tell(file)) attempt = Attempt::moved;
   return {};
+}
+
+/// Whether a change after that look shows in the file's times.
+bool Observer::can_tell(const OpenFile& file) { return DirectoryStamp::of(file.before_).told_apart(file.before_that_); }
+
+/// False with errno set. Where the file was changed a moment ago, a moment is waited, once.
+bool Observer::look_before(OpenFile& file) const {
+  for (const bool is_last : {false, true}) {
+    file.before_that_ = FileTime::now();
+    if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return false;
+    if (is_last || !S_ISREG(file.before_.stx_mode) || can_tell(file)) break;
+    DirectoryStamp::of(file.before_).wait_for_next_tick(stop_);
+  }
+  return true;
 }
 
 Observation Observer::observe_unopened(int directory, const char* name, const ContentWanted& wanted,

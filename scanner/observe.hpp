@@ -65,6 +65,7 @@ class OpenFile {
   manifests::UniqueFd fd_;
   std::optional<QuietReader> reader_;  ///< goes before the descriptor
   struct statx before_;                // NOLINT: filled by the kernel
+  FileTime before_that_;               ///< the moment
 };
 
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
@@ -110,6 +111,8 @@ class Observer {
                                   OpenFile& file);
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
+  bool look_before(OpenFile& file) const;
+  static bool can_tell(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;
   void number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;
   Observation observe_unopened(int directory, const char* name, const ContentWanted& wanted, Observed& observed);

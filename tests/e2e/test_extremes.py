@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 from support.checks import Found, check, parse
 from support.daemon import Daemon
 from support.marks import needs_root
-from support.mounts import may_mount
-from support.programs import DRIFTD, Result, assert_no_sanitizer_report, environment, manifest_tool, run, succeed
-from support.site import Site, Tree, write_files
+from support.mounts import may_mount, require_mounts
+from support.programs import CLEAN, DRIFTD, Result, assert_no_sanitizer_report, environment, manifest_tool, run, succeed
+from support.site import Site, Tree, small_application, write_files
 
 pytestmark = needs_root
 
@@ -267,7 +268,46 @@ class TestWide:
             assert peak_memory(daemon) - daemon_at_rest < self.DAEMON_FINDING * self.ADDED
 
 
+def bytes_read(pid: int) -> int:
+    """0 of who has gone."""
+    try:
+        counted = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    except OSError:
+        return 0
+    return int(counted["rchar"])
+
+
 class TestMoving:
+    def test_a_file_that_changes_within_the_step_of_its_times(self, site: Site, app: Tree, workdir: Path) -> None:
+        """A file system that keeps whole seconds, and a byte that is changed after it was read, in the same second."""
+        require_mounts()
+        disk, mount = workdir / "disk", workdir / "mount"
+        mount.mkdir()
+        succeed(["truncate", "-s", "400M", disk])
+        succeed(["mkfs.ext4", "-q", "-I", "128", disk])
+        succeed(["mount", "-o", "loop", disk, mount])
+        try:
+            app.root = mount / "app"
+            small_application(app.root)
+            with (app.root / "large").open("wb", buffering=0) as file:
+                for _ in range(256):
+                    file.write(bytes(2**20))
+            site.release(app)
+            command = [DRIFTD, "--check", "--config", site.write_config(), "--quiet"]
+            with (app.root / "large").open("r+b", buffering=0) as file:
+                for _ in range(4):
+                    time.sleep(1.03 - time.time() % 1)
+                    os.pwrite(file.fileno(), b"\0", 0)
+                    check = subprocess.Popen(command, env=environment(**site.directories()))
+                    while check.poll() is None and bytes_read(check.pid) < 32 * 2**20:
+                        pass
+                    is_midway = check.poll() is None
+                    os.pwrite(file.fileno(), b"\1", 0)
+                    assert not is_midway or check.wait(60) != CLEAN
+                    check.wait(60)
+        finally:
+            succeed(["umount", mount])
+
     NAMES = 20_000
     CHECKS = 12
 
