@@ -24,10 +24,10 @@ int prefer_noatime(Open open) {
   return fd < 0 && errno == EPERM ? open(0) : fd;
 }
 
-int open_beneath(int directory, const char* path) {
+int open_beneath(int directory, const char* path, int flags) {
   return prefer_noatime([&](int noatime) {
     open_how how{};
-    how.flags = static_cast<unsigned>(kFlags | O_DIRECTORY | noatime);
+    how.flags = static_cast<unsigned>(kFlags | flags | noatime);
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
   });
@@ -41,16 +41,15 @@ UniqueFd open_directory_beneath(int root, std::string_view path) {
   while (path.size() > kMaxPathAtOnce) {
     const std::size_t slash = path.rfind('/', kMaxPathAtOnce);
     if (slash == std::string_view::npos) return errno = ENAMETOOLONG, UniqueFd();
-    current = UniqueFd(open_beneath(current ? current.get() : root, std::string(path.substr(0, slash)).c_str()));
+    current =
+        UniqueFd(open_beneath(current ? current.get() : root, std::string(path.substr(0, slash)).c_str(), O_DIRECTORY));
     if (!current) return current;
     path.remove_prefix(slash + 1);
   }
   const std::string last = path.empty() ? "." : std::string(path);
-  return UniqueFd(open_beneath(current ? current.get() : root, last.c_str()));
+  return UniqueFd(open_beneath(current ? current.get() : root, last.c_str(), O_DIRECTORY));
 }
 
-UniqueFd open_file_at(int directory, const char* name) {
-  return UniqueFd(prefer_noatime([&](int noatime) { return ::openat(directory, name, kFlags | noatime); }));
-}
+UniqueFd open_file_at(int directory, const char* name) { return UniqueFd(open_beneath(directory, name, 0)); }
 
 }  // namespace driftd::scanner

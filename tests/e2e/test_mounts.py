@@ -8,6 +8,7 @@ from support.marks import needs_root
 from support.mounts import check_among_mounts, require_mounts
 from support.programs import succeed
 from support.site import Site, Tree, write_files
+from support.waiting import wait_until
 
 pytestmark = needs_root
 
@@ -44,6 +45,17 @@ def test_a_bind_mount_of_the_same_file_system(site: Site, app: Tree, like: Path)
 
 def test_a_bind_mount_over_a_file(site: Site, app: Tree, like: Path) -> None:
     assert unverified(site, app, f"mount --bind {like}/app.py app.py") == {"app.py": "mount"}
+
+
+def test_what_is_mounted_over_a_file_is_not_even_opened(site: Site, app: Tree, workdir: Path) -> None:
+    """It may be a device. Who waits for a reader of a FIFO goes on once somebody has opened it."""
+    pipe, opened = workdir / "pipe", workdir / "opened"
+    write = f"timeout 10 sh -c 'echo x >{pipe}; touch {opened}' >/dev/null 2>&1 &"
+    script = f"mkfifo {pipe}; {write} sleep 0.3; mount --bind {pipe} app.py"
+    assert unverified(site, app, script) == {"app.py": "mount"}
+    assert not opened.exists()
+    with pipe.open():  # and so does this
+        wait_until(opened.exists, bool, "the writer has gone on")
 
 
 def test_a_disk_over_a_directory(site: Site, app: Tree, like: Path, workdir: Path) -> None:
