@@ -84,6 +84,26 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
   }
 }
 
+/// The kernel follows a link before `..` and at a slash, the scan does not: what was meant was not looked at.
+void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
+                          TreeReport& report) {
+  namespace fs = std::filesystem;
+  for (const auto& [directory, asked] : entered) {
+    std::error_code error;
+    const auto type = fs::symlink_status(directory, error).type();
+    if (type != fs::file_type::symlink && type != fs::file_type::none) continue;
+    const fs::path link = resolved(fs::path(directory).parent_path()) / fs::path(directory).filename();
+    const auto has_link = [&](const auto& place) { return beneath(place.second.root, link).has_value(); };
+    if (std::none_of(places.begin(), places.end(), has_link)) continue;
+    const auto own = beneath(places.at(report.name).root, link);
+    const bool is_link = type == fs::file_type::symlink;
+    const std::string why =
+        is_link ? "lies behind " + manifests::escape(directory) + ", which is a link" : error.message();
+    report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
+                               manifests::escape(asked) + ": " + why, own ? own->str() : "."});
+  }
+}
+
 /// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
 void drop_wrong_guesses(std::vector<TreeReport>& trees) {
   const auto refuses = [](const TreeReport& tree, const std::string& path) {
@@ -104,8 +124,13 @@ void drop_wrong_guesses(std::vector<TreeReport>& trees) {
     return problem.what == kPathProblem && known.contains(problem.path);
   };
   for (TreeReport& tree : trees) {
-    const auto dropped = std::erase_if(tree.problems, is_wrong_guess);
-    if (dropped > 0 && dropped == tree.asked.paths().size()) tree.asked = {};
+    const auto is_dropped = [&](const RelPath& path) {
+      return known.contains(path.str()) && refuses(tree, path.str());
+    };
+    const auto& paths = tree.asked.paths();
+    const bool was_not_meant = !paths.empty() && std::all_of(paths.begin(), paths.end(), is_dropped);
+    std::erase_if(tree.problems, is_wrong_guess);
+    if (was_not_meant) tree.asked = {};
   }
   std::erase_if(trees, [](const TreeReport& tree) { return tree.asked.empty(); });
 }
@@ -218,7 +243,7 @@ struct TreeCheck {
   TreeConfig tree;
   TreePlaces places;
   Reachability reached;
-  scanner::Scope scope;
+  AskedPaths asked;
   CheckOptions options;
   std::int64_t now;
 };
@@ -228,15 +253,16 @@ TreeReport begin_report(const TreeCheck& check) {
   report.name = check.tree.name;
   report.root = check.tree.root;
   report.manifest_file = check.tree.manifest;
-  report.asked = check.scope;
-  report.partial = !check.scope.is_whole();
+  report.asked = check.asked.scope;
+  report.partial = !report.asked.is_whole();
   report.trusted_now = check.now;
   return report;
 }
 
 TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
                       const std::shared_ptr<scanner::ScanProgress>& progress) {
-  const auto& [config, tree, places, reached, scope, options, now] = check;
+  const auto& [config, tree, places, reached, asked, options, now] = check;
+  const scanner::Scope& scope = asked.scope;
   TreeReport report = begin_report(check);
   const auto start = std::chrono::steady_clock::now();
 
@@ -283,6 +309,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       count_pending_as_drift(*report.scan);
     }
     refuse_unknown_paths(**plan, report);
+    refuse_entered_links(asked.entered, places, report);
     look.ask(config.state_directory);
     if (memory.store && !report.scan->findings.empty()) {
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
@@ -341,11 +368,11 @@ TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*
 }
 
 /// Nothing where the file system on the way to a path does not answer.
-std::optional<Result<std::vector<scanner::Scope>>> find_scopes(const std::vector<const TreeConfig*>& trees,
-                                                               const TreePlaces& places, const CheckOptions& options) {
+std::optional<Result<std::vector<AskedPaths>>> find_asked(const std::vector<const TreeConfig*>& trees,
+                                                          const TreePlaces& places, const CheckOptions& options) {
   std::vector<TreePlace> roots;
   for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name));
-  return do_with_patience([roots, paths = options.paths](const auto&) { return scopes_for(roots, paths); },
+  return do_with_patience([roots, paths = options.paths](const auto&) { return asked_paths(roots, paths); },
                           options.patience);
 }
 
@@ -395,18 +422,18 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   report.host = host;
   Reachability reached;
   const TreePlaces places = find_places(config, *trees, options, reached);
-  const auto scopes = find_scopes(*trees, places, options);
-  if (scopes && !*scopes) return scopes->error();
+  const auto asked = find_asked(*trees, places, options);
+  if (asked && !*asked) return asked->error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
-    TreeCheck check{config, *(*trees)[i], places, reached, scanner::Scope::whole(), options, report.checked_at};
-    if (!scopes) {
+    TreeCheck check{config, *(*trees)[i], places, reached, {scanner::Scope::whole(), {}}, options, report.checked_at};
+    if (!asked) {
       report.has_left_work = true;
       report.trees.push_back(begin_report(check));
       report.trees.back().problems.push_back(
           {std::string(kPathProblem), "stalled", "the file system on the way to a PATH does not answer"});
-    } else if (const scanner::Scope& asked = (**scopes)[i]; !asked.empty()) {
-      check.scope = asked;
+    } else if (const AskedPaths& of_tree = (**asked)[i]; !of_tree.scope.empty()) {
+      check.asked = of_tree;
       report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
     }
   }

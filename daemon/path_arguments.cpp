@@ -55,6 +55,7 @@ bool is_beneath(const fs::path& inner, const fs::path& outer) {
 struct Place {
   std::size_t tree;
   std::string path;
+  fs::path written;  ///< absolute, with all its dots and slashes
 };
 
 /// Where an absolute path lies in a tree that does not answer, as it is written.
@@ -62,7 +63,8 @@ std::optional<Place> place_in_silent(const std::vector<TreePlace>& trees, const 
   const fs::path normal = absolute.lexically_normal();
   for (std::size_t i = 0; i < trees.size(); ++i) {
     if (trees[i].is_known || (normal != trees[i].root && !is_beneath(normal, trees[i].root))) continue;
-    if (auto inside = path_below(normal.lexically_relative(trees[i].root))) return Place{i, std::move(*inside)};
+    if (auto inside = path_below(normal.lexically_relative(trees[i].root)))
+      return Place{i, std::move(*inside), absolute};
   }
   return std::nullopt;
 }
@@ -73,7 +75,7 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   const fs::path absolute = fs::absolute(path, error);
   if (auto silent = error ? std::nullopt : place_in_silent(trees, absolute)) return {std::move(*silent)};
   for (std::size_t i = 0; !error && i < trees.size(); ++i) {
-    if (auto inside = path_beneath_root(trees[i].root, absolute)) places.push_back({i, std::move(*inside)});
+    if (auto inside = path_beneath_root(trees[i].root, absolute)) places.push_back({i, std::move(*inside), absolute});
   }
   const auto is_outer = [&](const Place& place) {
     return std::any_of(places.begin(), places.end(),
@@ -86,20 +88,38 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   const std::string normal = fs::path(path).lexically_normal();
   const bool leads_out = normal == ".." || normal.starts_with("../");
   for (std::size_t i = 0; i < trees.size(); ++i) {
-    auto inside = leads_out ? path_beneath_root(trees[i].root, trees[i].root / path) : path_below(normal);
-    if (inside) innermost.push_back({i, std::move(*inside)});
+    fs::path written = trees[i].root / path;
+    auto inside = leads_out ? path_beneath_root(trees[i].root, written) : path_below(normal);
+    if (inside) innermost.push_back({i, std::move(*inside), std::move(written)});
   }
   return innermost;
 }
 
+/// As in AskedPaths. A link that is a tree's root may be followed.
+std::vector<fs::path> entered_by(const Place& place) {
+  std::vector<fs::path> entered;
+  fs::path leading;
+  for (const fs::path& part : place.written) {
+    if (part == "..") {
+      entered.push_back(leading);
+      leading = leading.parent_path();
+    } else if (!part.empty() && part != ".") {
+      leading /= part;
+    }
+  }
+  const fs::path last = place.written.filename();
+  if (place.path != "." && (last.empty() || last == ".")) entered.push_back(leading);
+  return entered;
+}
+
 }  // namespace
 
-Result<std::vector<scanner::Scope>> scopes_for(const std::vector<TreePlace>& trees,
-                                               const std::vector<std::string>& paths) {
-  std::vector<scanner::Scope> scopes(trees.size());
+Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
+                                            const std::vector<std::string>& paths) {
+  std::vector<AskedPaths> asked(trees.size());
   if (paths.empty()) {
-    for (scanner::Scope& scope : scopes) scope.add_whole();
-    return scopes;
+    for (AskedPaths& of_tree : asked) of_tree.scope.add_whole();
+    return asked;
   }
   for (const std::string& path : paths) {
     // An unset variable in a script: not all trees.
@@ -107,11 +127,13 @@ Result<std::vector<scanner::Scope>> scopes_for(const std::vector<TreePlace>& tre
     const auto places = places_of(trees, path);
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
     for (const Place& place : places) {
+      AskedPaths& of_tree = asked[place.tree];
       const auto inside = RelPath::parse(place.path);
-      inside ? scopes[place.tree].add(*inside) : scopes[place.tree].add_whole();
+      inside ? of_tree.scope.add(*inside) : of_tree.scope.add_whole();
+      for (const fs::path& directory : entered_by(place)) of_tree.entered.emplace(directory, path);
     }
   }
-  return scopes;
+  return asked;
 }
 
 }  // namespace driftd::daemon

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,14 @@
 
 namespace driftd::daemon {
 
+/// What is asked of one tree.
+struct AskedPaths {
+  scanner::Scope scope;
+  /// Absolute, and the PATH that goes on to what is in them, by `..` or by a slash or `/.` at its end. Where one of
+  /// them is a link the kernel goes elsewhere, and the scope does not.
+  std::map<std::string, std::string> entered;
+};
+
 /// What the PATH arguments of a command ask of each tree; parallel to `trees`, and empty where nothing was asked of
 /// one. No paths ask for all trees as a whole. A tree whose place is not known does not answer: it is not asked either.
 ///
@@ -17,7 +26,7 @@ namespace driftd::daemon {
 /// which of them it was meant for is for the caller to find out. Links are resolved in the part that leads to a root
 /// alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in no tree.
 /// Asks the file systems on the way to the paths, so it may hang.
-manifests::Result<std::vector<scanner::Scope>> scopes_for(const std::vector<TreePlace>& trees,
-                                                          const std::vector<std::string>& paths);
+manifests::Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
+                                                       const std::vector<std::string>& paths);
 
 }  // namespace driftd::daemon

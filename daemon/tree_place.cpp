@@ -1,28 +1,22 @@
 #include "daemon/tree_place.hpp"
 
-#include <optional>
 #include <system_error>
 
-#include "manifests/rel_path.hpp"
 #include "scanner/tree_root.hpp"
 
 namespace driftd::daemon {
-namespace {
 
 namespace fs = std::filesystem;
 using manifests::RelPath;
-
-/// `path` below `root`; nothing where it is elsewhere, or the root itself.
-std::optional<RelPath> beneath(const fs::path& root, const fs::path& path) {
-  return RelPath::parse(path.lexically_relative(root).native());
-}
-
-}  // namespace
 
 fs::path resolved(const fs::path& path) {
   std::error_code error;
   auto real = fs::weakly_canonical(path, error);
   return error ? path.lexically_normal() : real;
+}
+
+std::optional<RelPath> beneath(const fs::path& root, const fs::path& path) {
+  return RelPath::parse(path.lexically_relative(root).native());
 }
 
 TreePlace find_place(const TreeConfig& tree) {

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "daemon/config.hpp"
+#include "manifests/rel_path.hpp"
 #include "scanner/exemptions.hpp"
 
 namespace driftd::daemon {
@@ -24,6 +26,9 @@ using TreePlaces = std::map<std::string, TreePlace>;
 
 /// With links resolved as far as something is there: a root that is gone is still the tree's.
 std::filesystem::path resolved(const std::filesystem::path& path);
+
+/// `path` below `root`, both as they are written; nothing where it is elsewhere, or the root itself.
+std::optional<manifests::RelPath> beneath(const std::filesystem::path& root, const std::filesystem::path& path);
 
 /// Asks the tree's file system, so it may hang.
 TreePlace find_place(const TreeConfig& tree);

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.checks import check
+from support.programs import driftd, environment
 from support.site import Site, Tree, write_files
 
 
@@ -159,6 +160,100 @@ def test_a_path_behind_a_link_is_not_clean(site: Site, app: Tree, leads: str) ->
     assert result.code == 1
     assert "lies behind by-link" in result.err
     assert "CLEAN" not in result.out
+
+
+def linked(site: Site, app: Tree) -> Path:
+    """`deep` is a link to lib/deep/er, in the release too; what is behind it was edited."""
+    (app.root / "deep").symlink_to("lib/deep/er")
+    site.release(app)
+    write_files(app.root, {"lib/deep/er/module.py": "edited\n"})
+    return app.root
+
+
+def problems(site: Site, *paths: str | Path, cwd: str | Path = "/") -> list[str]:
+    """Of the tree `app`; none of what was asked for is drift."""
+    found = check(site, *paths, cwd=cwd)
+    assert found.kinds == {}
+    told = found.document["trees"][0]["problems"]
+    assert found.document["verdict"] == ("unknown" if told else "clean")
+    return [f"{problem['what']}:{problem['reason']}" for problem in told]
+
+
+@pytest.mark.parametrize(
+    "path", ["deep/", "deep//", "deep/.", "deep/./", "./deep/", "lib/../deep/", "deep/../settings.py", "deep/../deep"]
+)
+def test_a_path_through_a_link_is_not_clean(site: Site, app: Tree, path: str) -> None:
+    """The kernel, and whoever types it, goes to where the link leads; nobody looked there."""
+    root = linked(site, app)
+    assert problems(site, f"{root}/{path}") == ["path:behind"]
+    assert problems(site, path, cwd=root) == ["path:behind"]
+    assert problems(site, path) == ["path:behind"]
+    assert problems(site, f"{root}/settings.py", f"{root}/{path}") == ["path:behind"]
+    result = site.check(f"{root}/{path}")
+    assert result.code == 1 and "CLEAN" not in result.out
+    assert f"{root}/{path}: lies behind {root}/deep, which is a link" in result.err
+    assert site.check("--porcelain", f"{root}/{path}").out == f"problem\tpath:behind\t{root}/deep\n"
+    explained = driftd(
+        "explain", "--config", site.write_config(), f"{root}/{path}", env=environment(**site.directories())
+    )
+    assert explained.code == 1 and "which is a link" in explained.out and "CLEAN" not in explained.out
+
+
+@pytest.mark.parametrize("path", ["deep", "bin/", "bin/.", "lib/../settings.py", "lib/deep/../util.py", "./bin//."])
+def test_a_path_through_real_directories_is_looked_at(site: Site, app: Tree, path: str) -> None:
+    root = linked(site, app)
+    assert problems(site, f"{root}/{path}") == []
+    assert problems(site, path, cwd=root) == []
+    assert problems(site, path) == []
+
+
+@pytest.mark.parametrize("path", ["deep/..", "deep/../", "deep/../.", "deep/../lib"])
+def test_more_drift_than_was_meant_does_not_hide_a_link(site: Site, app: Tree, path: str) -> None:
+    root = linked(site, app)
+    for found in (check(site, f"{root}/{path}"), check(site, path, cwd="/"), check(site, root, f"{root}/deep/")):
+        assert found.kinds == {"lib/deep/er/module.py": "modified"}
+        assert [problem["reason"] for problem in found.document["trees"][0]["problems"]] == ["behind"]
+
+
+def test_a_path_through_what_became_a_link_is_not_clean(site: Site, app: Tree) -> None:
+    elsewhere(site, app)
+    assert problems(site, f"{app.root}/lib/../settings.py") == ["path:behind"]
+    assert check(site, f"{app.root}/lib/").kinds == {"lib": "type"}
+
+
+def test_links_that_lead_to_a_tree_are_followed(site: Site, app: Tree) -> None:
+    """At its root or above, even if another tree has them."""
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    (app.root / "inner").symlink_to("plugins/inner")
+    (site.directory / "shortcut").symlink_to(app.root)
+    site.release(app)
+    for path in (f"{app.root}/inner/", f"{app.root}/inner/.", f"{app.root}/inner/other.py", f"{inner.root}/"):
+        found = check(site, path)
+        assert [tree["name"] for tree in found.document["trees"]] == ["inner"]
+        assert found.document["verdict"] == "clean"
+    for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/", "shortcut/../shortcut/lib"):
+        assert check(site, f"{site.directory}/{path}").document["verdict"] == "clean"
+    for path in (f"{app.root}/inner/../app.py", f"{app.root}/inner/../plugins/inner/other.py"):
+        assert check(site, path).document["verdict"] == "unknown"
+    assert check(site, f"{site.directory}/shortcut/inner/../app.py").document["verdict"] == "unknown"
+
+
+def test_a_link_on_the_way_is_told_whatever_other_trees_know(site: Site, app: Tree) -> None:
+    """Taken from each tree's root: `both.py` is in the other tree, but nobody went there through a link."""
+    write_files(app.root, {"both.py": "x\n"})
+    linked(site, app)
+    other = second_tree(site)
+    assert problems(site, "deep/../both.py") == ["path:behind"]
+    assert check(site, f"{app.root}/deep/../../other/both.py").document["verdict"] == "unknown"
+    # The other tree has a directory of that name, which was meant.
+    write_files(other.root, {"deep/x.py": "x\n"})
+    site.release(other, release="v2", sequence=2)
+    found = check(site, "deep/", cwd="/")
+    assert [tree["name"] for tree in found.document["trees"]] == ["other"]
+    assert found.document["verdict"] == "clean"
+    # What else was asked for is still judged.
+    found = check(site, "deep/", app.root, cwd="/")
+    assert found.kinds == {"lib/deep/er/module.py": "modified"}
 
 
 def test_a_path_that_is_too_long_is_not_clean(site: Site, app: Tree) -> None:
