@@ -212,6 +212,7 @@ void name_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
   if (report.partial || is_excused || scan.findings.empty() || !scan.unverified.empty()) return;
   scanner::Scope differing;
   for (const scanner::Finding& finding : scan.findings) {
+    if (is_in_no_release(finding)) return;
     const auto path = RelPath::parse(finding.path);
     path ? differing.add(*path) : differing.add_whole();
   }

@@ -23,4 +23,9 @@ std::optional<std::string> find_exact_release(const KeptReleases& kept, const sc
   return std::nullopt;
 }
 
+bool is_in_no_release(const scanner::Finding& finding) {
+  // What is added without any change may be in a release with other rules.
+  return finding.path.size() > manifests::kMaxPath && !finding.changes.empty();
+}
+
 }  // namespace driftd::daemon

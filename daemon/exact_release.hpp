@@ -7,6 +7,7 @@
 #include "daemon/config.hpp"
 #include "daemon/state_store.hpp"
 #include "manifests/trust.hpp"
+#include "scanner/finding.hpp"
 #include "scanner/scan.hpp"
 
 namespace driftd::daemon {
@@ -24,5 +25,9 @@ struct KeptReleases {
 std::optional<std::string> find_exact_release(const KeptReleases& kept, const scanner::ScanPlan& plan,
                                               const scanner::Scope& differing, const scanner::ScanOptions& options,
                                               const std::stop_token& stop);
+
+/// Whether the tree can be no release while this is in it: none lists so long a path, and none lets privileges or
+/// devices be where it lists nothing. Thousands of such paths would take very long to look at.
+bool is_in_no_release(const scanner::Finding& finding);
 
 }  // namespace driftd::daemon

@@ -1,5 +1,6 @@
 #include "daemon/ongoing_look.hpp"
 
+#include <algorithm>
 #include <system_error>
 
 #include "daemon/inquiry.hpp"
@@ -15,6 +16,8 @@ scanner::ScanResult stalled(const scanner::Scope& asked) {
   };
   if (asked.is_whole()) add(".");
   for (const manifests::RelPath& path : asked.paths()) add(path.str());
+  std::sort(result.unverified.begin(), result.unverified.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
   return result;
 }
 

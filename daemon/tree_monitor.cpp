@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
+#include "daemon/exact_release.hpp"
 #include "daemon/freed_memory.hpp"
 #include "daemon/standstill.hpp"
 #include "daemon/tree_log.hpp"
@@ -210,6 +211,7 @@ std::unique_ptr<ReleaseFinder::Question> TreeMonitor::ask_for_release() const {
   question->plan = plan_;
   question->version = state_.drift_version();
   for (const auto& [path, open] : state_.drift().open()) {
+    if (is_in_no_release(open.finding)) return nullptr;
     const auto relative = RelPath::parse(path);
     relative ? question->differing.add(*relative) : question->differing.add_whole();
   }

@@ -52,6 +52,26 @@ void replace(std::map<std::string, Item>& known, const Scope& scope, const Scope
   }
 }
 
+/// The length of the shortest path in the map that `path` lies below; npos where there is none. It does not look up
+/// each of the paths above, which may be thousands, but only those that can be there after what is.
+template <class Map>
+std::size_t topmost_above(const Map& map, const std::string& path) {
+  std::size_t slash = path.find('/');
+  while (slash != std::string::npos) {
+    const auto at = map.lower_bound(path.substr(0, slash));
+    if (at == map.end()) return std::string::npos;
+    const std::string& next = at->first;
+    const std::size_t shared = static_cast<std::size_t>(
+        std::mismatch(next.begin(), next.end(), path.begin(), path.end()).first - next.begin());
+    // It sorts behind all that begins as what was looked for.
+    if (shared < slash) return std::string::npos;
+    if (shared == next.size() && shared < path.size() && path[shared] == '/') return shared;
+    // What it begins with sorts before it.
+    slash = path.find('/', shared + 1);
+  }
+  return std::string::npos;
+}
+
 /// Whether what stands there is no newer than what is known of who made it.
 bool is_of(const PathEvidence& evidence, const Finding& finding) {
   return evidence.last && (!finding.changed_at || *finding.changed_at <= evidence.at);
@@ -175,11 +195,8 @@ std::size_t DriftSet::count(DriftKind kind) const {
 }
 
 std::string DriftSet::rescan_path(const std::string& path) const {
-  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    const std::string above = path.substr(0, slash);
-    if (open_.contains(above) || unverified_.contains(above) || pending_.contains(above)) return above;
-  }
-  return path;
+  return path.substr(0, std::min({topmost_above(open_, path), topmost_above(unverified_, path),
+                                  topmost_above(pending_, path), path.size()}));
 }
 
 }  // namespace driftd::scanner

@@ -1,8 +1,38 @@
 #include "scanner/scope.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+
 namespace driftd::scanner {
 
 using manifests::RelPath;
+
+namespace {
+
+/// The length of what both begin with. Paths may be very long, and have nearly all of it in common.
+std::size_t common_length(std::string_view one, std::string_view other) {
+  constexpr std::size_t kBlock = 256;
+  const std::size_t size = std::min(one.size(), other.size());
+  std::size_t at = 0;
+  while (size - at >= kBlock && std::memcmp(one.data() + at, other.data() + at, kBlock) == 0) at += kBlock;
+  while (at < size && one[at] == other[at]) ++at;
+  return at;
+}
+
+bool is_at_or_above(std::string_view top, std::string_view path) {
+  return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
+}
+
+}  // namespace
+
+bool Scope::Order::is_before(std::string_view one, std::string_view other) {
+  const std::size_t at = common_length(one, other);
+  if (at == one.size() || at == other.size()) return one.size() < other.size();
+  const auto rank = [](char byte) { return byte == '/' ? 0 : static_cast<unsigned char>(byte); };  // no path holds NUL
+  return rank(one[at]) < rank(other[at]);
+}
 
 Scope Scope::whole() {
   Scope scope;
@@ -12,11 +42,9 @@ Scope Scope::whole() {
 
 void Scope::add(const RelPath& path) {
   if (covers(path.str())) return;
-  // What lies below `path` sorts behind it, though not next to it: "a", "a-b", "a/c".
-  for (auto at = paths_.upper_bound(path); at != paths_.end() && at->str().starts_with(path.str());) {
-    at = path.is_above(*at) ? paths_.erase(at) : std::next(at);
-  }
-  paths_.insert(path);
+  auto at = paths_.lower_bound(path);
+  while (at != paths_.end() && path.is_above(*at)) at = paths_.erase(at);
+  paths_.insert(at, path);
 }
 
 void Scope::add_all(const Scope& other) {
@@ -31,12 +59,9 @@ void Scope::add_whole() {
 
 bool Scope::covers(std::string_view path) const {
   if (whole_) return true;
-  auto at = RelPath::parse(path);  // `.` is no RelPath
-  while (at) {
-    if (paths_.contains(*at)) return true;
-    at = at->parent();
-  }
-  return false;
+  // What stands between a path and one below it lies below the first, too, and so is not in the set.
+  const auto after = paths_.upper_bound(path);
+  return after != paths_.begin() && is_at_or_above(std::prev(after)->str(), path);
 }
 
 }  // namespace driftd::scanner

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <set>
-#include <string>
 #include <string_view>
 
 #include "manifests/rel_path.hpp"
@@ -12,6 +11,18 @@ namespace driftd::scanner {
 /// dirty paths are gathered: adding a path swallows those below it.
 class Scope {
  public:
+  /// `/` sorts before every other byte, so that a path is followed by all that lies below it: "a", "a/c", "a-b".
+  struct Order {
+    using is_transparent = void;
+    bool operator()(const manifests::RelPath& one, const manifests::RelPath& other) const {
+      return is_before(one.str(), other.str());
+    }
+    bool operator()(const manifests::RelPath& one, std::string_view other) const { return is_before(one.str(), other); }
+    bool operator()(std::string_view one, const manifests::RelPath& other) const { return is_before(one, other.str()); }
+    static bool is_before(std::string_view one, std::string_view other);
+  };
+  using Paths = std::set<manifests::RelPath, Order>;
+
   static Scope whole();
   /// Nothing yet.
   Scope() = default;
@@ -23,14 +34,14 @@ class Scope {
   [[nodiscard]] bool is_whole() const { return whole_; }
   [[nodiscard]] bool empty() const { return !whole_ && paths_.empty(); }
   /// Subtrees, none below another; empty where is_whole().
-  [[nodiscard]] const std::set<manifests::RelPath>& paths() const { return paths_; }
+  [[nodiscard]] const Paths& paths() const { return paths_; }
 
   /// `path` as in Finding: raw bytes below the root, `.` for the root. The root is covered by the whole tree only.
   [[nodiscard]] bool covers(std::string_view path) const;
 
  private:
   bool whole_ = false;
-  std::set<manifests::RelPath> paths_;
+  Paths paths_;
 };
 
 }  // namespace driftd::scanner

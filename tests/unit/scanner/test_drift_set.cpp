@@ -146,6 +146,38 @@ TEST_CASE("a change below an open finding is looked at from there") {
   }
 }
 
+TEST_CASE("a change is looked at from the topmost finding above it, whatever is found beside that") {
+  std::mt19937 random(20261130);
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  const auto some_path = [&] {
+    for (;;) {
+      std::string path;
+      for (std::size_t size = 1 + below(9); size > 0; --size) path += "a-/"[below(3)];
+      if (RelPath::parse(path)) return path;
+    }
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    std::vector<std::string> found;
+    std::vector<std::string> unverified;
+    for (std::size_t count = below(6); count > 0; --count) (below(3) == 0 ? unverified : found).push_back(some_path());
+    DriftSet set;
+    set.apply(result_of(Scope::whole(), found, unverified), {}, 10);
+    for (int look = 0; look < 5; ++look) {
+      const std::string changed = some_path();
+      std::string expected = changed;
+      for (const auto* paths : {&found, &unverified}) {
+        for (const std::string& one : *paths) {
+          if (changed.starts_with(one + "/") && one.size() < expected.size()) expected = one;
+        }
+      }
+      CAPTURE(changed);
+      CHECK(set.rescan_path(changed) == expected);
+    }
+  }
+}
+
 TEST_CASE("what was open elsewhere shows nowhere until it is looked at, and then is as old as it was or ends") {
   DriftSet set;
   set.recall(open_since(10, {"a", "b/c", "secret/x"}));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <random>
 #include <set>
 #include <string>
@@ -102,4 +103,47 @@ TEST_CASE("a scope is the set of subtrees that were put in, whatever the order")
       for (const std::string& other : left) CHECK((one == other || !is_at_or_below(one, other)));
     }
   }
+}
+
+TEST_CASE("a scope holds what a plain list of subtrees would, with bytes that sort before and after the slash") {
+  std::mt19937 random(20261130);
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  const auto some_path = [&] {
+    for (;;) {
+      std::string path;
+      for (std::size_t size = 1 + below(7); size > 0; --size) path += "a-/"[below(3)];
+      if (RelPath::parse(path)) return path;
+    }
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    Scope scope;
+    std::set<std::string> expected;
+    for (std::size_t count = below(15); count > 0; --count) {
+      const std::string path = some_path();
+      const auto covers = [&](const std::string& top) { return is_at_or_below(path, top); };
+      const bool is_covered = std::any_of(expected.begin(), expected.end(), covers);
+      CAPTURE(path);
+      CHECK(scope.covers(path) == is_covered);
+      if (!is_covered) {
+        std::erase_if(expected, [&](const std::string& one) { return is_at_or_below(one, path); });
+        expected.insert(path);
+      }
+      scope.add(*RelPath::parse(path));
+      CHECK(paths_of(scope) == expected);
+    }
+  }
+}
+
+TEST_CASE("thousands of very deep paths are no burden") {
+  std::string deep = "cache";
+  for (int level = 0; level < 3'000; ++level) deep += "/directory";
+  Scope scope;
+  for (int file = 0; file < 2'000; ++file) scope.add(*RelPath::parse(deep + "/" + std::to_string(file)));
+  CHECK(scope.paths().size() == 2'000);
+  CHECK_FALSE(scope.covers(deep));
+  CHECK(scope.covers(deep + "/1999/x"));
+  scope.add(*RelPath::parse(deep));
+  CHECK(paths_of(scope) == std::set<std::string>{deep});
 }
