@@ -18,8 +18,6 @@ namespace {
 
 using manifests::escape;
 using manifests::RelPath;
-using manifests::Result;
-using scanner::ScanResult;
 
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
@@ -198,7 +196,7 @@ void TreeMonitor::end_deploy_if_done() {
   }
   context_.workers.record(
       [&store = context_.store, name, from](const WorkContext&) { return store.end_transition(name, from); },
-      [name](const Result<void>& done) {
+      [name](const manifests::Result<void>& done) {
         if (!done) spdlog::error("{}: {}", name, done.error().message);
       });
 }
