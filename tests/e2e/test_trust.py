@@ -34,9 +34,9 @@ def state_of(site: Site) -> dict[Path, tuple[bytes, int]]:
 
 
 def trust_of(site: Site) -> tuple[list[str], dict[Path, tuple[bytes, int]]]:
-    """The same without the history of drift, which is no part of whom a host trusts."""
+    """The same without the history of drift and touches, which is no part of whom a host trusts."""
     with closing(sqlite3.connect(f"file:{site.directory}/state/state.db?mode=ro", uri=True)) as database:
-        rows = [line for line in database.iterdump() if not re.match(r"INSERT INTO \"(drift|sqlite_sequence)", line)]
+        rows = [line for line in database.iterdump() if not re.match(r"INSERT INTO \"(drift|touch|sqlite_sequence)", line)]
     return rows, contents(site.directory / "state" / "manifests")
 
 
