@@ -9,6 +9,7 @@
 
 #include "scanner/drift_set.hpp"
 #include "tests/unit/support/edit_facts.hpp"
+#include "tests/unit/support/random_paths.hpp"
 
 using namespace driftd::scanner;
 using driftd::manifests::RelPath;
@@ -147,17 +148,9 @@ TEST_CASE("a change below an open finding is looked at from there") {
 }
 
 TEST_CASE("a change is looked at from the topmost finding above it, whatever is found beside that") {
-  std::mt19937 random(20261130);
-  const auto below = [&](std::size_t bound) {
-    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
-  };
-  const auto some_path = [&] {
-    for (;;) {
-      std::string path;
-      for (std::size_t size = 1 + below(9); size > 0; --size) path += "a-/"[below(3)];
-      if (RelPath::parse(path)) return path;
-    }
-  };
+  driftd::test::RandomPaths random;
+  const auto below = [&](std::size_t bound) { return random.below(bound); };
+  const auto some_path = [&] { return random.next(9); };
   for (int round = 0; round < 2'000; ++round) {
     std::vector<std::string> found;
     std::vector<std::string> unverified;

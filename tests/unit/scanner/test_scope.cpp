@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "scanner/scope.hpp"
+#include "tests/unit/support/random_paths.hpp"
 
 using driftd::manifests::RelPath;
 using driftd::scanner::Scope;
@@ -106,17 +107,9 @@ TEST_CASE("a scope is the set of subtrees that were put in, whatever the order")
 }
 
 TEST_CASE("a scope holds what a plain list of subtrees would, with bytes that sort before and after the slash") {
-  std::mt19937 random(20261130);
-  const auto below = [&](std::size_t bound) {
-    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
-  };
-  const auto some_path = [&] {
-    for (;;) {
-      std::string path;
-      for (std::size_t size = 1 + below(7); size > 0; --size) path += "a-/"[below(3)];
-      if (RelPath::parse(path)) return path;
-    }
-  };
+  driftd::test::RandomPaths random;
+  const auto below = [&](std::size_t bound) { return random.below(bound); };
+  const auto some_path = [&] { return random.next(7); };
   for (int round = 0; round < 2'000; ++round) {
     Scope scope;
     std::set<std::string> expected;
