@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.blinding import events_taken
+from support.blinding import deafened
 from support.checks import check
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
@@ -241,7 +241,7 @@ def test_a_daemon_that_hears_nothing_notices(site: Site, app: Tree) -> None:
     with Daemon(site) as daemon:
         daemon.wait_ready()
         wait_until(lambda: probe_latency(daemon), lambda seconds: seconds > 0, "the self-test has passed")
-        with events_taken(daemon.pid):
+        with deafened(daemon.pid, app.root):
             write_files(app.root, {"app.py": "edited, and nobody was told\n"})
             time.sleep(1)
             assert daemon.metrics().verdict("app") == "clean"

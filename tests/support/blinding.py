@@ -3,15 +3,16 @@
 import ctypes
 import os
 import re
-import select
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 # asm/unistd_64.h, linux/fanotify.h
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
-FAN_MARK_FLUSH_FILESYSTEM = 0x80 | 0x100
+FAN_MARK_ADD, FAN_MARK_REMOVE, FAN_MARK_FLUSH, FAN_MARK_FILESYSTEM = 0x1, 0x2, 0x80, 0x100
+FAN_MARK_IGNORE_SURV = 0x400 | 0x40
+# What is written, closed, created, deleted, moved or has its attributes changed, directories as well.
+ALL_CHANGES = 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800 | 0x10000000 | 0x40000000 | 0x8000000
 FAN_REPORT_PIDFD = 0x80
 AT_FDCWD = -100
 
@@ -54,28 +55,22 @@ def fanotify_of(pid: int) -> Iterator[int]:
 def take_watches(pid: int) -> None:
     """As the kernel does with the last mount of a file system: the marks are gone, and nobody is told."""
     with fanotify_of(pid) as group:
-        flags = ctypes.c_uint(FAN_MARK_FLUSH_FILESYSTEM)
+        flags = ctypes.c_uint(FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM)
         _checked(_libc.fanotify_mark(group, flags, ctypes.c_uint64(0), AT_FDCWD, b"/"), "fanotify_mark")
 
 
 @contextmanager
-def events_taken(pid: int) -> Iterator[None]:
-    """Whatever the kernel tells is read here, while the daemon waits a moment for more."""
-    stop = threading.Event()
+def deafened(pid: int, directory: Path) -> Iterator[None]:
+    """No change on the directory's file system is told to the process, though its watch stays in place."""
 
-    def take(group: int) -> None:
-        while not stop.is_set():
-            if select.select([group], [], [], 0.1)[0]:
-                try:
-                    os.read(group, 1 << 18)
-                except BlockingIOError:
-                    pass
+    def ignore(action: int) -> None:
+        flags = ctypes.c_uint(action | FAN_MARK_FILESYSTEM | FAN_MARK_IGNORE_SURV)
+        path = os.fsencode(directory)
+        _checked(_libc.fanotify_mark(group, flags, ctypes.c_uint64(ALL_CHANGES), AT_FDCWD, path), "fanotify_mark")
 
     with fanotify_of(pid) as group:
-        thief = threading.Thread(target=take, args=[group])
-        thief.start()
+        ignore(FAN_MARK_ADD)
         try:
             yield
         finally:
-            stop.set()
-            thief.join()
+            ignore(FAN_MARK_REMOVE)
