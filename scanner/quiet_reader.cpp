@@ -35,33 +35,37 @@ void drop(int fd, std::uint64_t begin, std::uint64_t length) {
 }  // namespace
 
 ssize_t QuietReader::read(unsigned char* buffer, std::size_t length) {
-  if (size_ > kChunk) {
-    look_ahead();
-    return read_at_position(buffer, length, 0);
-  }
-  if (absent_from_ != UINT64_MAX) return read_at_position(buffer, length, 0);
-  const ssize_t cached = read_at_position(buffer, length, RWF_NOWAIT);
+  if (size_ > kChunk) look_ahead();
+  if (size_ > kChunk || known_ == size_) return read_at_position(buffer, length, 0);
+  const ssize_t cached = read_what_is_cached(buffer, length);
   if (cached > 0 || (cached < 0 && errno != EAGAIN && errno != EOPNOTSUPP)) return cached;
   // At the end of the file, or where the next byte would have to be waited for.
-  if (cached < 0) errno == EAGAIN ? void(absent_from_ = position_) : look_at_all();
+  if (cached < 0) errno == EAGAIN ? look_at_rest() : look_at_all();
   return read_at_position(buffer, length, 0);
 }
 
 ssize_t QuietReader::read_if_cached(unsigned char* buffer, std::size_t length) {
   if (size_ > kChunk) look_ahead();
-  const ssize_t got = read_at_position(buffer, length, RWF_NOWAIT);
+  const ssize_t got = read_what_is_cached(buffer, length);
   if (got >= 0) return got;
   if (errno == EOPNOTSUPP) {
     look_at_all();
     return read_at_position(buffer, length, 0);
   }
   if (errno != EAGAIN) return got;
-  absent_from_ = std::min(absent_from_, position_);
+  look_at_rest();
   // The attempt alone makes the kernel read ahead, by its own measure (since Linux 5.10).
   if (length > kReadAheadByAttempt) {
     ::posix_fadvise(fd_, static_cast<off_t>(position_), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
   }
   return errno = EAGAIN, -1;
+}
+
+ssize_t QuietReader::read_what_is_cached(unsigned char* buffer, std::size_t length) {
+  const ssize_t got = read_at_position(buffer, length, RWF_NOWAIT);
+  // The kernel reads on from there, so it is asked before that has come.
+  if (got > 0 && static_cast<std::size_t>(got) < length && position_ < size_) look_at_rest();
+  return got;
 }
 
 ssize_t QuietReader::read_at_position(unsigned char* buffer, std::size_t length, int flags) {
@@ -102,6 +106,17 @@ void QuietReader::look_at_all() {
   known_ = size_;
 }
 
+void QuietReader::look_at_rest() {
+  if (size_ == 0 || known_ == size_ || size_ > kChunk) return;
+  const std::uint64_t from = page_start(position_);
+  note_absent(from, size_);
+  known_ = size_;
+  // Who neither owns the file nor may act as its owner, which O_NOATIME takes as well, is told that all is in memory.
+  // Then the pages behind one that was not are given back with it.
+  if (absent_.empty() && (::fcntl(fd_, F_GETFL) & O_NOATIME) == 0)
+    absent_.push_back({from, page_start(size_ + page_size() - 1)});
+}
+
 void QuietReader::note_absent(std::uint64_t begin, std::uint64_t end) {
   const std::size_t length = end - begin;
   // Nothing is touched through the mapping; it is how mincore(2) is told the file.
@@ -129,7 +144,6 @@ void QuietReader::drop_until(std::uint64_t limit) {
 
 void QuietReader::forget() {
   const int error = errno;
-  if (size_ <= kChunk && absent_from_ != UINT64_MAX) drop(fd_, page_start(absent_from_), 0);
   // Also what the kernel read ahead and nobody asked for.
   drop_until(UINT64_MAX - kWindow);
   errno = error;

@@ -33,10 +33,13 @@ class QuietReader {
     std::uint64_t end;
   };
 
+  ssize_t read_what_is_cached(unsigned char* buffer, std::size_t length);
   ssize_t read_at_position(unsigned char* buffer, std::size_t length, int flags);
   void look_ahead();
   /// Of a small file, where no read refuses to wait: on overlayfs, FUSE, NFS and old kernels' tmpfs.
   void look_at_all();
+  /// Of a small file whose page at the position was not in memory.
+  void look_at_rest();
   void note_absent(std::uint64_t begin, std::uint64_t end);
   void drop_until(std::uint64_t limit);
   void forget();
@@ -44,14 +47,12 @@ class QuietReader {
   const int fd_;
   const std::uint64_t size_;
   std::uint64_t position_ = 0;
-  /// Large files, and small ones after look_at_all(): what was not in memory, up to `known_`; asked before any of it is
-  /// read, since the kernel reads ahead.
+  /// What was not in memory, up to `known_`; asked before any of it is read, since the kernel reads ahead. Of small
+  /// files that are in memory nothing is asked.
   std::vector<Range> absent_;
   std::uint64_t known_ = 0;
   std::uint64_t asked_ = 0;   ///< from the disk, up to here
   bool reads_ahead_ = false;  ///< instead of the kernel
-  /// Small files else: from here on nothing was in memory.
-  std::uint64_t absent_from_ = UINT64_MAX;
 };
 
 }  // namespace driftd::scanner

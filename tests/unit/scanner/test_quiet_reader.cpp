@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -166,6 +167,67 @@ TEST_CASE("of a file that was in memory in part, that part stays") {
     return after >= before && after <= before + kFewPages;
   };
   CHECK(some_attempt(keeps_the_part));
+}
+
+TEST_CASE("of small files that were in memory in part, exactly that part stays") {
+  constexpr std::size_t kPage = 4096;
+  constexpr std::size_t kPages = QuietReader::kChunk / kPage;
+  const TempTree tree;
+  tree.file("f", content_of(QuietReader::kChunk));
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  const auto page_is_cached = [&](std::size_t page) {
+    return cached_bytes(tree.at("f"), static_cast<off_t>(page * kPage), kPage) > 0;
+  };
+  const auto pages = [&] {
+    std::string all;
+    for (std::size_t page = 0; page < kPages; ++page) all += page_is_cached(page) ? 'x' : '.';
+    return all;
+  };
+  const auto stays_as_it_is = [&](const std::vector<std::size_t>& parts, bool asks_first) {
+    if (!evict(tree.at("f"))) return false;
+    {
+      const UniqueFd fd = open_file(tree.at("f"));
+      ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);  // no reading ahead
+      std::string part(4 * kPage, '\0');
+      for (const std::size_t at : parts) {
+        REQUIRE(::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(at * kPage)) > 0);
+      }
+    }
+    const std::string before = pages();
+    if (static_cast<std::size_t>(std::count(before.begin(), before.end(), 'x')) != 4 * parts.size()) return false;
+    read_through(tree.at("f"), QuietReader::kChunk, asks_first);
+    return pages() == before;
+  };
+  for (const bool asks_first : {false, true}) {
+    CAPTURE(asks_first);
+    for (const std::vector<std::size_t>& parts : std::vector<std::vector<std::size_t>>{
+             {0}, {30}, {kPages - 4}, {0, kPages - 4}, {4, 20, 40}, {0, 8, 16, 24, 32, 40, 48, 56}}) {
+      CAPTURE(parts.front());
+      CAPTURE(parts.size());
+      CHECK(some_attempt([&] { return stays_as_it_is(parts, asks_first); }));
+    }
+  }
+}
+
+TEST_CASE("who is not told what is in memory leaves nothing of a small file that was not") {
+  if (!driftd::test::is_root()) return driftd::test::skip("needs root");
+  const TempTree tree;
+  ::chmod(tree.path().c_str(), 0755);
+  tree.file("f", content_of(QuietReader::kChunk));
+  ::chmod(tree.at("f").c_str(), 0644);
+  if (!evict(tree.at("f"))) return driftd::test::skip("a file system that keeps its files in memory");
+  for (const bool asks_first : {false, true}) {
+    const auto leaves_nothing = [&] {
+      if (!evict(tree.at("f"))) return false;
+      const std::string said = driftd::test::as_nobody([&]() -> std::string {
+        read_through(tree.at("f"), QuietReader::kChunk, asks_first);
+        return open_file(tree.at("f")) ? "" : "cannot open it";
+      });
+      REQUIRE(said == "");
+      return cached_bytes(tree.at("f")) <= kFewPages;
+    };
+    CHECK(some_attempt(leaves_nothing));
+  }
 }
 
 TEST_CASE("reading if cached refuses what is not, and asks for it") {
