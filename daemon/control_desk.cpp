@@ -50,11 +50,11 @@ void ControlDesk::answer_scan(const ControlRequest& request, const std::shared_p
   bool can_all = true;
   for (const std::string& name : trees) {
     const auto& monitor = sources_.monitors.at(name);
-    const bool is_under_way = monitor->snapshot().scanning;
+    const bool must_wait = monitor->must_wait_to_scan();
     waiting.scans.push_back({name, monitor, monitor->scan_now()});
     const bool can = monitor->state().manifest() != nullptr && !monitor->state().is_stalled();
     can_all = can_all && can;
-    std::string what = is_under_way ? "a full scan will begin when the scan under way ends" : "a full scan begins";
+    std::string what = must_wait ? "a full scan will begin when the scan under way ends" : "a full scan begins";
     if (!can) what = "cannot be scanned now";
     spdlog::info("{}: asked at the control socket (process {}): {}", name, reply->pid(), what);
     reply->note(name + ": " + what);

@@ -68,7 +68,7 @@ void ReleaseFinder::look() {
   if (!asked) return;
   looking_ = true;
   workers_.scan(
-      threads_, Workers::Pace::free,
+      threads_, ScanKind::urgent,
       [question = std::shared_ptr<const Question>(std::move(asked))](const WorkContext& context) {
         return find(*question, context);
       },

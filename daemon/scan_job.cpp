@@ -11,6 +11,11 @@ namespace {
 using manifests::Result;
 
 Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const WorkContext& context) {
+  if (job.given_up.stop_requested()) return manifests::Error{manifests::ErrorCode::io, "the scan is not wanted"};
+  std::stop_source stop;
+  const auto request_stop = [&stop] { stop.request_stop(); };
+  const std::stop_callback when_all_ends(context.stop, request_stop);
+  const std::stop_callback when_given_up(job.given_up, request_stop);
   scanned.plan = job.plan;
   if (!scanned.plan) {
     auto plan = make_plan(*job.places, job.tree, job.manifest, job.previous);
@@ -27,7 +32,7 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   options.progress = context.progress;
   options.throttle = job.throttle;
   options.root = job.root;
-  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, context.stop);
+  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, stop.get_token());
 }
 
 /// What could not be done for want of memory or threads has failed, and that shows.

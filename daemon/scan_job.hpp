@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 
 #include "daemon/config.hpp"
 #include "daemon/standing.hpp"
@@ -20,6 +22,11 @@ namespace driftd::daemon {
 /// Of work on another thread; the epoch: not yet.
 using BeginTime = std::atomic<std::chrono::steady_clock::time_point>;
 
+enum class Pace : std::uint8_t {
+  free,     ///< as fast as it goes, at low priority
+  limited,  ///< by `limits`, with all others that are
+};
+
 /// A scan of a whole tree, for a thread that may wait for disks: plain values, made by who owns the tree's state.
 struct ScanJob {
   Depth depth = Depth::full;
@@ -29,7 +36,7 @@ struct ScanJob {
   ManifestPointer manifest;
   ManifestPointer previous;
   unsigned generation = 0;                        ///< of manifest and root, handed through
-  std::shared_ptr<scanner::Throttle> throttle;    ///< null: as fast as it goes
+  std::shared_ptr<scanner::Throttle> throttle;    ///< the daemon's; null: as fast as it goes
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
@@ -38,6 +45,7 @@ struct ScanJob {
 
   /// Null: nobody watches who makes changes.
   std::shared_ptr<scanner::TreeEvidence> evidence;
+  std::stop_token given_up{};  ///< the result is not wanted any more
 };
 
 struct Scanned {

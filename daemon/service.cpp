@@ -71,6 +71,7 @@ class Service {
         hub_(config.watch, [this](scanner::WatchBatch batch) { hand_on(std::move(batch)); }),
         context_{io_,
                  workers_,
+                 std::make_shared<scanner::Throttle>(config.limits.periodic_scans),
                  hub_,
                  store_,
                  history_,
@@ -235,6 +236,7 @@ class Service {
         config->watch = context_.config->watch;
       }
       context_.config = std::make_shared<const Config>(std::move(*config));
+      context_.throttle->set_limits(context_.config->limits.periodic_scans);
       spdlog::info("configuration reloaded: {} trees", context_.config->trees.size());
       control_.listen(context_.config->run_directory);
       adopt_trees();

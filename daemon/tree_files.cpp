@@ -50,7 +50,7 @@ Scope TreeFiles::end_look(const Look& look, Seen seen, const ManifestPointer& ma
     if (missed.paths().size() > kMostPaths) missed.add_whole();
     if (missed.is_whole()) break;
   }
-  if (seen == Seen::somewhere) {
+  if (seen != Seen::all) {
     for (const auto& one : looks_) {
       const auto other = one.lock();
       if (other && other.get() != &look) other->learnt_ = of_manifest(other->learnt_, manifest).with(files);

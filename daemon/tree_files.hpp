@@ -18,7 +18,7 @@ class TreeFiles {
   class Look {
     friend class TreeFiles;
     scanner::TouchedFiles touched_;
-    scanner::KnownFiles learnt_;  ///< by other looks, which began later and were at some paths only
+    scanner::KnownFiles learnt_;  ///< by other looks, which began later and ended before
   };
   std::shared_ptr<Look> begin_look();
 

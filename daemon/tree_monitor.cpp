@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "daemon/clock.hpp"
 #include "daemon/exact_release.hpp"
-#include "daemon/freed_memory.hpp"
 #include "daemon/standstill.hpp"
 #include "daemon/tree_log.hpp"
 #include "manifests/escape.hpp"
@@ -21,7 +19,6 @@ using manifests::RelPath;
 
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
-constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
 
@@ -126,8 +123,7 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
 
 void TreeMonitor::on_tick(Clock::time_point now) {
   if (awaits_places_) start_scan(Depth::full, Pace::free);
-  // Nothing is to become overdue for the limits' sake.
-  if (scan_ != 0 && pace_ == Pace::limited && now - scan_wanted_at_ >= state_.quick_interval() / 2) hurry();
+  warn_if_late(now);
   coverage_->on_tick(now);
   const auto& name = state_.config().name;
   if (threads_->standstill(now) >= kHangs) {
@@ -223,151 +219,11 @@ void TreeMonitor::on_other_release(const std::string& release) {
   context_.publish();
 }
 
-void TreeMonitor::start_scan(Depth depth, Pace pace) {
-  if (!state_.manifest()) return;
-  if (scan_ != 0) {
-    if (depth == Depth::full) scan_again(pace);
-    return;
-  }
-  if (!may_rely_on_places()) {
-    awaits_places_ = true;
-    return;
-  }
-  // What was put off was a full one.
-  if (std::exchange(awaits_places_, false) || !plan_ || !cache_) depth = Depth::full;
-  scan_ = ++scans_;
-  again_ = false;
-  scan_timer_.cancel();
-  state_.scan_started();
-  scan_began_ = std::make_shared<BeginTime>();
-  const auto& limits = context_.config->limits.periodic_scans;
-  pace_ = pace;
-  scan_wanted_at_ = Clock::now();
-  throttle_ = pace == Pace::limited && limits.any() ? std::make_shared<scanner::Throttle>(limits) : nullptr;
-  ScanJob job{.depth = depth,
-              .config = context_.config,
-              .places = context_.places,
-              .tree = state_.config(),
-              .manifest = state_.manifest(),
-              .previous = state_.standing().previous,
-              .generation = generation_,
-              .throttle = throttle_,
-              .plan = depth == Depth::quick ? plan_ : nullptr,
-              .cache = cache_,
-              .began = scan_began_,
-              .evidence = evidence_};
-  // Watching comes first: what changes during the scan is then told.
-  coverage_->cover([weak = weak_from_this(), job = std::move(job), look = coverage_->begin_look()]() mutable {
-    const auto self = weak.lock();
-    if (!self || self->stopped_) return;
-    job.root = self->coverage_->root();
-    const auto work = [job](const WorkContext& context) { return run(job, context); };
-    const auto then = [weak, look](Scanned scanned) {
-      if (const auto alive = weak.lock(); alive && !alive->stopped_) alive->on_scanned(std::move(scanned), *look);
-    };
-    // What is slow for being far away keeps nobody waiting, and nothing here busy.
-    const bool is_remote = job.places->at(job.tree.name).is_remote;
-    is_remote ? self->context_.workers.scan_at_once(*self->threads_, work, then)
-              : self->context_.workers.scan(self->threads_, self->pace_, work, then);
-  });
-}
-
-void TreeMonitor::scan_again(Pace pace) {
-  again_ = true;
-  if (pace == Pace::free) hurry();
-}
-
-void TreeMonitor::look_at_everything() {
-  // What had been read already need not be read again.
-  scan_ == 0 ? start_scan(Depth::quick, Pace::free) : scan_again(Pace::free);
-}
-
-void TreeMonitor::hurry() {
-  pace_ = Pace::free;
-  if (throttle_) throttle_->lift();
-  context_.workers.hurry(threads_);
-}
-
-void TreeMonitor::on_scanned(Scanned scanned, const TreeFiles::Look& look) {
-  const unsigned number = std::exchange(scan_, 0);
-  if (scanned.generation != generation_) return start_scan(Depth::full, Pace::free);
-  if (answered_at_ && scanned.began >= *answered_at_) end_stall();
-  const auto& name = state_.config().name;
-  const bool is_full = scanned.depth == Depth::full;
-  if (is_full) last_judged_ = number;
-  if (scanned.result) {
-    plan_ = scanned.plan;
-    if (is_full && evidence_ && !context_.places->at(name).is_remote)
-      evidence_->watch(state_.config().root, plan_->manifest);
-    cache_ = scanned.cache;
-    coverage_->end_look(look, is_full ? TreeFiles::Seen::all : TreeFiles::Seen::changed, plan_->manifest,
-                        std::move(scanned.result->files));
-    const std::uint64_t entries = scanned.result->entries;
-    Touches touches = touches_in(*scanned.result, plan_->manifest->identity(), wall_clock());
-    const auto changes =
-        is_full ? state_.full_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration)
-                : state_.quick_scan_done(std::move(*scanned.result), wall_clock(), boot_clock(), scanned.duration);
-    const auto& drift = state_.drift();
-    spdlog::log(is_full ? spdlog::level::info : spdlog::level::debug,
-                "{}: {} scan of {} entries in {:.2f} s: {} drifted, {} unverified{}", name, is_full ? "full" : "quick",
-                entries, scanned.duration.count(), drift.open().size(), drift.unverified().size(),
-                drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
-    record(changes, std::move(touches));
-    end_deploy_if_done();
-    finder_->look_later();
-    if (is_full) full_scan_at_ = Clock::now() + with_jitter(state_.full_interval());
-    await_scan(std::min(full_scan_at_, Clock::now() + with_jitter(state_.quick_interval())));
-  } else {
-    state_.scan_failed(scanned.depth, scanned.result.error().message);
-    spdlog::error("{}: {} scan failed: {}", name, is_full ? "full" : "quick", scanned.result.error().message);
-    full_scan_at_ = Clock::now() + with_jitter(std::min<std::chrono::seconds>(
-                                       {state_.full_interval(), state_.quick_interval(), kRetryFailedScan}));
-    await_scan(full_scan_at_);
-  }
-  context_.publish();
-  context_.workers.record([](const WorkContext&) { return give_back_freed_memory(), true; }, [](bool) {});
-  if (again_ || is_plan_outdated()) start_scan(Depth::full, Pace::free);
-  if (!pending_.empty()) arm_rescan();
-}
-
 void TreeMonitor::record(const scanner::DriftChanges& changes, Touches touches) {
   recorder_->record(changes);
   // A deploy leaves everything as it is listed.
   if (state_.deploy_deadline()) return;
   touches_->record(std::move(touches), changes, {wall_clock(), plan_->manifest->identity(), {}});
-}
-
-unsigned TreeMonitor::scan_now() {
-  const unsigned number = scans_ + 1;
-  start_scan(Depth::full, Pace::free);
-  return number;
-}
-
-bool TreeMonitor::has_scanned(unsigned number) const {
-  return last_judged_ >= number || !state_.manifest() || state_.is_stalled();
-}
-
-TreeSnapshot TreeMonitor::snapshot() const {
-  TreeSnapshot snapshot = state_.snapshot(wall_clock(), boot_clock());
-  snapshot.scanning = scan_ != 0 || awaits_places_;
-  if (snapshot.scanning || next_scan_at_ == Clock::time_point{}) return snapshot;
-  const auto in_wall_time = [](Clock::time_point at) {
-    return static_cast<double>(wall_clock()) + std::chrono::duration<double>(at - Clock::now()).count();
-  };
-  snapshot.full.next = in_wall_time(full_scan_at_);
-  snapshot.quick.next = next_scan_at_ < full_scan_at_ ? in_wall_time(next_scan_at_) : 0;
-  return snapshot;
-}
-
-void TreeMonitor::await_scan(Clock::time_point at) {
-  next_scan_at_ = at;
-  scan_timer_.expires_at(at);
-  scan_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-    const auto self = weak.lock();
-    if (!self || error || self->stopped_) return;
-    const bool is_full_due = Clock::now() >= self->full_scan_at_;
-    self->start_scan(is_full_due ? Depth::full : Depth::quick, Pace::limited);
-  });
 }
 
 void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
@@ -430,8 +286,8 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
   if (generation == generation_) {
     if (rescanned.result) {
       // A scan that has been asked for may begin much later, and then sees what is newer.
-      const auto scan_began = scan_ != 0 ? scan_began_->load() : Clock::time_point{};
-      const bool is_later = scan_began != Clock::time_point{} && rescanned.began >= scan_began;
+      const auto began = scan_began();
+      const bool is_later = began && rescanned.began >= *began;
       coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files));
       Touches touches = touches_in(*rescanned.result, plan_->manifest->identity(), wall_clock());
       record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later), std::move(touches));

@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -33,6 +35,7 @@ namespace driftd::daemon {
 struct MonitorContext {
   boost::asio::io_context& io;
   Workers& workers;
+  std::shared_ptr<scanner::Throttle> throttle;  ///< of all limited scans
   WatchHub& hub;
   StateStore& store;                                      ///< touched in Workers::record only
   HistoryStore& history;                                  ///< likewise
@@ -73,6 +76,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   /// Wants a full scan of what is there now, at once and as fast as it goes; its number for has_scanned().
   unsigned scan_now();
+  /// That would have to wait for another scan to end, which is as fast as it goes.
+  [[nodiscard]] bool must_wait_to_scan() const { return awaits_places_ || (scan_ && scan_->pace == Pace::free); }
   /// That scan has ended, well or not. Also where it cannot: nothing is known to compare with, or nothing answers.
   [[nodiscard]] bool has_scanned(unsigned number) const;
 
@@ -81,6 +86,14 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  /// A full scan that was overtaken by others, and has ended.
+  struct Overtaken {
+    unsigned number = 0;
+    std::chrono::duration<double> duration{};
+    std::uint64_t hashed_files = 0;
+    std::uint64_t hashed_bytes = 0;
+  };
 
   void on_decided(ManifestPoller::Decided decided);
   void on_root_moved();
@@ -92,17 +105,41 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// A scan that began after the file system had answered again has ended.
   void end_stall();
 
-  using Pace = Workers::Pace;
+  /// A scan of the whole tree that is wanted or under way.
+  struct RunningScan {
+    unsigned number = 0;
+    Depth depth = Depth::full;
+    Pace pace = Pace::free;
+    Clock::time_point wanted_at{};
+    std::shared_ptr<BeginTime> began = std::make_shared<BeginTime>();
+    std::stop_source given_up{};
+    /// Another has begun since, so what this one saw is not the last word on any path.
+    bool is_overtaken = false;
+    /// It tells what a full one that was overtaken is good for: what that has read is known to the cache.
+    std::optional<Overtaken> completes{};
+  };
+
+  // tree_scans.cpp
   void start_scan(Depth depth, Pace pace);
-  /// Another full one after that which is wanted or under way.
-  void scan_again(Pace pace);
+  void begin_job(const RunningScan& scan);
+  /// Gives up the long scan where another reads all as well.
+  void make_way(Depth depth);
+  /// Another one after that which is wanted or under way; if that is limited, instead of it.
+  void scan_again(Depth depth);
   /// For what may have changed since the scan before, or during the one that is under way.
   void look_at_everything();
-  /// The scan that is wanted or under way is limited no more.
-  void hurry();
-  void on_scanned(Scanned scanned, const TreeFiles::Look& look);
+  void on_scanned(unsigned number, Scanned scanned, const TreeFiles::Look& look);
+  void on_overtaken(const RunningScan& ended, Scanned& scanned, const TreeFiles::Look& look);
+  void on_result(const RunningScan& ended, Scanned scanned, const TreeFiles::Look& look);
+  void on_failure(const RunningScan& ended, const std::string& why);
+  /// With what is wanted next.
+  void go_on();
   /// Until the next periodic scan.
   void await_scan(Clock::time_point at);
+  /// Where the limits are too narrow for the interval, they hold, and it is said once.
+  void warn_if_late(Clock::time_point now);
+  /// When the scan began that is to have the last word on what it sees, or will begin if not yet.
+  [[nodiscard]] std::optional<Clock::time_point> scan_began() const;
 
   void record(const scanner::DriftChanges& changes, Touches touches);
 
@@ -130,14 +167,13 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   Clock::time_point full_scan_at_{};  ///< the next periodic one
   Clock::time_point next_scan_at_{};  ///< full or quick
   unsigned generation_ = 0;           ///< of manifest and root; results of an older one are dropped
-  unsigned scan_ = 0;                 ///< the number of the scan that is wanted or under way; 0: none
-  std::shared_ptr<BeginTime> scan_began_;
-  Pace pace_ = Pace::free;  ///< of that scan
-  Clock::time_point scan_wanted_at_{};
-  std::shared_ptr<scanner::Throttle> throttle_;  ///< of that scan; null: none
+  std::optional<RunningScan> scan_;
+  std::optional<RunningScan> long_scan_;  ///< a limited full one; others go on beside it
+  std::optional<Overtaken> overtaken_;    ///< waits for a scan that completes it
+  bool is_lateness_told_ = false;
   unsigned scans_ = 0;
-  unsigned last_judged_ = 0;  ///< the number of the last full scan that counted, well or not
-  bool again_ = false;        ///< something asked for another full scan meanwhile
+  unsigned last_judged_ = 0;      ///< the number of the last full scan that counted, well or not
+  std::optional<Depth> again_{};  ///< something asked for another scan meanwhile
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::shared_ptr<TreeCoverage> coverage_;

@@ -1,15 +1,21 @@
 #include "daemon/workers.hpp"
 
+#include <exception>
 #include <thread>
 
 namespace driftd::daemon {
 namespace {
 
-bool is_idle(const TreeThreads& tree) { return tree.scans.is_idle() && tree.looks.is_idle(); }
+constexpr std::array kAllScanKinds{ScanKind::urgent, ScanKind::limited_quick, ScanKind::limited_full};
+
+bool is_idle(const TreeThreads& tree) {
+  return tree.scans.is_idle() && tree.looks.is_idle() && (!tree.long_scans || tree.long_scans->is_idle());
+}
 
 void close(TreeThreads& tree) {
   tree.scans.close();
   tree.looks.close();
+  if (tree.long_scans) tree.long_scans->close();
 }
 
 }  // namespace
@@ -21,49 +27,60 @@ std::shared_ptr<TreeThreads> Workers::open_tree() {
 
 void Workers::close_tree(const std::shared_ptr<TreeThreads>& tree) {
   close(*tree);
-  std::erase_if(waiting_, [&](const WaitingScan& scan) { return scan.tree == tree; });
-  end_turn(tree.get());
+  for (const ScanKind kind : kAllScanKinds) {
+    std::erase_if(lane(kind).waiting, [&](const WaitingScan& scan) { return scan.tree == tree; });
+    end_turn(kind, tree.get());
+  }
 }
 
-void Workers::begin_turn() {
-  auto next = std::find_if(waiting_.begin(), waiting_.end(), [](const auto& scan) { return scan.pace == Pace::free; });
-  if (next == waiting_.end()) {
-    // Two limited ones would take twice the limit.
-    if (turn_ || passed_ || waiting_.empty()) return;
-    next = waiting_.begin();
-  } else if (turn_) {
-    if (pace_ == Pace::free) return;
-    passed_ = std::move(turn_);
+WorkThread& Workers::thread_for(TreeThreads& tree, ScanKind kind) {
+  if (kind != ScanKind::limited_full) return tree.scans;
+  try {
+    return tree.long_scans ? *tree.long_scans : tree.long_scans.emplace();
+  } catch (const std::exception&) {  // no thread is left; then others wait for it
+    return tree.scans;
   }
-  const WaitingScan scan = std::move(*next);
-  waiting_.erase(next);
-  turn_ = scan.tree;
-  pace_ = scan.pace;
+}
+
+void Workers::begin_turn(ScanKind kind) {
+  Lane& lane = this->lane(kind);
+  if (lane.turn || lane.waiting.empty()) return;
+  const WaitingScan scan = std::move(lane.waiting.front());
+  lane.waiting.pop_front();
+  lane.turn = scan.tree;
+  lane.since = Clock::now();
   scan.begin();
 }
 
-void Workers::hurry(const std::shared_ptr<TreeThreads>& tree) {
-  if (turn_ == tree) pace_ = Pace::free;
-  for (WaitingScan& scan : waiting_) {
-    if (scan.tree == tree) scan.pace = Pace::free;
-  }
-  begin_turn();
-}
-
-void Workers::end_turn(const TreeThreads* tree) {
-  if (passed_.get() == tree) passed_.reset();
-  if (turn_.get() == tree) turn_.reset();
-  begin_turn();
+void Workers::end_turn(ScanKind kind, const TreeThreads* tree) {
+  Lane& lane = this->lane(kind);
+  if (std::erase(lane.passed, tree) == 0 && lane.turn.get() == tree) lane.turn.reset();
+  begin_turn(kind);
 }
 
 void Workers::hand_on_turn(Clock::time_point now) {
-  for (const auto& scanning : {turn_, passed_}) {
-    if (scanning && scanning->scans.standstill(now) >= kPatienceWithScan) end_turn(scanning.get());
+  for (const ScanKind kind : kAllScanKinds) {
+    Lane& lane = this->lane(kind);
+    const auto scanning = lane.turn;
+    if (!scanning) continue;
+    const bool is_long = kind != ScanKind::urgent && now - lane.since >= kLongestTurn;
+    if (is_long && !lane.waiting.empty() && lane.passed.size() + 1 < kMostLimited) {
+      lane.passed.push_back(lane.turn.get());
+      lane.turn.reset();
+      begin_turn(kind);
+      continue;
+    }
+    const bool is_apart = kind == ScanKind::limited_full && scanning->long_scans;
+    WorkThread& thread = is_apart ? *scanning->long_scans : scanning->scans;
+    if (thread.standstill(now) >= kPatienceWithScan) end_turn(kind, scanning.get());
+  }
+  for (const auto& tree : trees_) {
+    if (tree->long_scans && tree->long_scans->is_done()) tree->long_scans.reset();
   }
 }
 
 bool Workers::stop(std::chrono::milliseconds patience) {
-  waiting_.clear();
+  for (Lane& lane : lanes_) lane.waiting.clear();
   for (const auto& tree : trees_) close(*tree);
   const auto is_over = [&] {
     return record_.is_done() &&

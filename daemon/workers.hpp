@@ -1,10 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,12 +23,23 @@ namespace driftd::daemon {
 struct TreeThreads {
   WorkThread scans;  ///< scans of the whole tree
   WorkThread looks;  ///< short work, which does not wait for them: rescans of changed paths, reading manifests
+  /// For the scans that take as long as the limits want, and that others must not wait for; there while it is needed.
+  std::optional<WorkThread> long_scans;
 
-  /// For how long either has come no further.
+  /// For how long any has come no further.
   WorkThread::Clock::duration standstill(WorkThread::Clock::time_point now) {
-    return std::max(scans.standstill(now), looks.standstill(now));
+    const auto both = std::max(scans.standstill(now), looks.standstill(now));
+    return long_scans ? std::max(both, long_scans->standstill(now)) : both;
   }
 };
+
+/// Scans of one kind take turns, tree by tree, and wait for none of another kind.
+enum class ScanKind : std::uint8_t {
+  urgent,         ///< as fast as it goes
+  limited_quick,  ///< a quick one by the limits
+  limited_full,   ///< a full one by the limits, which may take for hours
+};
+inline constexpr std::size_t kScanKinds = 3;
 
 /// The threads that may wait for disks. Work runs there; what it returns goes to `then` on the io_context's thread,
 /// which alone owns the daemon's state and calls all of this.
@@ -33,6 +48,10 @@ class Workers {
   using Clock = WorkThread::Clock;
   /// A scan that stands still for this long holds up no other tree's.
   static constexpr std::chrono::seconds kPatienceWithScan{3};
+  /// One that takes longer for being limited lets the next begin, and has a share of the limits from then on.
+  static constexpr std::chrono::seconds kLongestTurn{60};
+  /// Of one kind, limited and at once.
+  static constexpr std::size_t kMostLimited = 4;
 
   explicit Workers(boost::asio::io_context& context) : context_(context) {}
   Workers(const Workers&) = delete;
@@ -55,31 +74,27 @@ class Workers {
     submit(tree.looks, std::move(work), std::move(then));
   }
 
-  enum class Pace { free, limited };
-
-  /// Long work on a tree, one tree at a time. What takes its time for being limited keeps nobody waiting who is not.
+  /// Long work on a tree: of each kind one tree at a time.
   template <class Work, class Then>
-  void scan(const std::shared_ptr<TreeThreads>& tree, Pace pace, Work work, Then then) {
-    waiting_.push_back({tree, pace, [this, tree, work = std::move(work), then = std::move(then)] {
-                          // Whatever waits in a thread must not keep that thread alive.
-                          submit(tree->scans, work, [this, whose = tree.get(), then](auto&& result) {
-                            end_turn(whose);
-                            then(std::forward<decltype(result)>(result));
-                          });
-                        }});
-    begin_turn();
+  void scan(const std::shared_ptr<TreeThreads>& tree, ScanKind kind, Work work, Then then) {
+    lane(kind).waiting.push_back({tree, [this, tree, kind, work = std::move(work), then = std::move(then)] {
+                                    // Whatever waits in a thread must not keep that thread alive.
+                                    submit(thread_for(*tree, kind), work,
+                                           [this, kind, whose = tree.get(), then](auto&& result) {
+                                             end_turn(kind, whose);
+                                             then(std::forward<decltype(result)>(result));
+                                           });
+                                  }});
+    begin_turn(kind);
   }
 
   /// The same for a tree that need not wait for others, nor they for it.
   template <class Work, class Then>
-  void scan_at_once(TreeThreads& tree, Work work, Then then) {
-    submit(tree.scans, std::move(work), std::move(then));
+  void scan_at_once(TreeThreads& tree, ScanKind kind, Work work, Then then) {
+    submit(thread_for(tree, kind), std::move(work), std::move(then));
   }
 
-  /// The tree's scan, under way or waiting, is limited no more.
-  void hurry(const std::shared_ptr<TreeThreads>& tree);
-
-  /// To be called regularly: hands on the turn of a scan that stands still.
+  /// To be called regularly: hands on the turn of a scan that stands still, and lets go of threads that have no work.
   void hand_on_turn(Clock::time_point now);
 
   /// Stops work on trees, brings what is to be recorded to its end, and waits for both, no longer than `patience`.
@@ -89,8 +104,13 @@ class Workers {
  private:
   struct WaitingScan {
     std::shared_ptr<TreeThreads> tree;
-    Pace pace;
     std::function<void()> begin;
+  };
+  struct Lane {
+    std::deque<WaitingScan> waiting;
+    std::shared_ptr<TreeThreads> turn;  ///< whose scan is under way; null: none that counts
+    Clock::time_point since{};
+    std::vector<const TreeThreads*> passed;  ///< whose limited scans have had their turn, and go on
   };
 
   template <class Work, class Then>
@@ -102,14 +122,13 @@ class Workers {
     });
   }
 
-  void begin_turn();
-  void end_turn(const TreeThreads* tree);
+  Lane& lane(ScanKind kind) { return lanes_.at(static_cast<std::size_t>(kind)); }
+  static WorkThread& thread_for(TreeThreads& tree, ScanKind kind);
+  void begin_turn(ScanKind kind);
+  void end_turn(ScanKind kind, const TreeThreads* tree);
 
   boost::asio::io_context& context_;
-  std::deque<WaitingScan> waiting_;
-  std::shared_ptr<TreeThreads> turn_;                ///< whose scan is under way; null: none that counts
-  Pace pace_ = Pace::free;                           ///< of that scan
-  std::shared_ptr<TreeThreads> passed_;              ///< whose limited scan a free one has passed; null: none
+  std::array<Lane, kScanKinds> lanes_;
   std::vector<std::shared_ptr<TreeThreads>> trees_;  ///< closed ones too, until they are idle
   WorkThread record_;
 };

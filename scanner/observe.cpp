@@ -23,6 +23,7 @@ namespace {
 using manifests::UniqueFd;
 
 constexpr int kAttempts = 4;
+constexpr std::uint64_t kLeastAtOnce = 4096;
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
 
 constexpr std::string_view kCapability = "security.capability";
@@ -222,7 +223,7 @@ Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool 
   number(fd, "", wanted, observed);
   if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
   if (wanted.size && *wanted.size != file.before_.stx_size) return {};
-  file.reader_.emplace(fd, observed.size);
+  file.reader_.emplace(fd, observed.size, most_ahead());
   return hash(file, wanted, may_wait, observed, attempt);
 }
 
@@ -230,9 +231,14 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
                            Attempt& attempt) {
   if (wanted.blake3) blake3_.reset();
   if (wanted.sha256) sha256_.reset();
+  const std::uint64_t chunk = most_at_once();
   for (std::uint64_t left = observed.size; left > 0;) {
+    const std::size_t most = std::min<std::uint64_t>(left, file.paid_ != 0 ? file.paid_ : chunk);
+    if (throttle_ != nullptr && file.paid_ == 0) {
+      throttle_->pay(most, place_, stop_);
+      file.paid_ = most;
+    }
     if (stop_.stop_requested()) return {Outcome::stopped, {}, 0};
-    const std::size_t most = std::min<std::uint64_t>(left, QuietReader::kChunk);
     // Whose beginning is in memory is read to the end.
     const bool is_first = left == observed.size;
     const ssize_t got = may_wait || !is_first ? file.reader_->read(buffer_.get(), most)
@@ -241,13 +247,14 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (got < 0) return failure(errno);
     if (got == 0) return attempt = Attempt::moved, Observation{};  // shrunk meanwhile
     const auto length = static_cast<std::size_t>(got);
+    if (throttle_ != nullptr && length < file.paid_) throttle_->give_back(file.paid_ - length);
+    file.paid_ = 0;
     if (wanted.blake3) blake3_.update(buffer_.get(), length);
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
     left -= length;
     counters_.hashed_bytes += length;
     ScanProgress::Place::count(place_.bytes, length);
     ScanProgress::Place::count(place_.steps);
-    if (throttle_ != nullptr) throttle_->spend(length, place_, stop_);
   }
   ++counters_.hashed_files;
   if (wanted.blake3) observed.blake3 = blake3_.finish();
@@ -256,6 +263,17 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
   if (!unmoved(file.before_, after) || !can_tell(file)) attempt = Attempt::moved;
   return {};
+}
+
+std::uint64_t Observer::most_at_once() const {
+  if (throttle_ == nullptr) return QuietReader::kChunk;
+  const auto most = std::clamp<std::uint64_t>(throttle_->most_at_once(), kLeastAtOnce, QuietReader::kChunk);
+  return most - most % kLeastAtOnce;
+}
+
+std::uint64_t Observer::most_ahead() const {
+  const std::uint64_t most = most_at_once();
+  return most == QuietReader::kChunk ? QuietReader::kAhead : 2 * most;
 }
 
 /// Whether a change after that look shows in the file's times.

@@ -66,6 +66,7 @@ class OpenFile {
   std::optional<QuietReader> reader_;  ///< goes before the descriptor
   struct statx before_;                // NOLINT: filled by the kernel
   FileTime before_that_;               ///< the moment
+  std::uint64_t paid_ = 0;             ///< to the throttle, and not read yet
 };
 
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
@@ -111,6 +112,9 @@ class Observer {
                                   OpenFile& file);
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
+  /// As the throttle has it: how much to read, and how far ahead to ask the disk.
+  [[nodiscard]] std::uint64_t most_at_once() const;
+  [[nodiscard]] std::uint64_t most_ahead() const;
   bool look_before(OpenFile& file) const;
   static bool can_tell(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;

@@ -13,8 +13,6 @@
 namespace driftd::scanner {
 namespace {
 
-/// Of large files that are not in memory, as much is on its way while as much is hashed.
-constexpr std::uint64_t kAhead = 2 * 1024 * 1024;
 constexpr std::size_t kReadAheadByAttempt = 64 * 1024;
 constexpr std::uint64_t kSmallestPage = 4096;
 /// As far ahead as the page cache is asked about at once; more than the kernel reads ahead, less than a scan may leave
@@ -92,9 +90,9 @@ void QuietReader::look_ahead() {
   // The kernel may read far ahead, into pages that nobody has asked about yet, so it reads what it is told to here.
   if (!std::exchange(reads_ahead_, true)) ::posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
   asked_ = std::max(asked_, page_start(position_));
-  while (asked_ < std::min(size_, position_ + kAhead)) {
-    ::posix_fadvise(fd_, static_cast<off_t>(asked_), static_cast<off_t>(kAhead), POSIX_FADV_WILLNEED);
-    asked_ += kAhead;
+  while (asked_ < std::min(size_, position_ + ahead_)) {
+    ::posix_fadvise(fd_, static_cast<off_t>(asked_), static_cast<off_t>(ahead_), POSIX_FADV_WILLNEED);
+    asked_ += ahead_;
   }
   // What lies behind is not wanted again. Once a window is often enough.
   if (position_ % kWindow < kChunk) drop_until(page_start(position_));

@@ -16,7 +16,11 @@ class QuietReader {
   /// Reads of this size at most, and files up to it are told apart by a single read.
   static constexpr std::size_t kChunk = 256 * 1024;
 
-  QuietReader(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  /// Of large files that are not in memory, as much is on its way while as much is hashed.
+  static constexpr std::uint64_t kAhead = 2 * 1024 * 1024;
+
+  /// `ahead`: instead of kAhead; a multiple of the page size.
+  QuietReader(int fd, std::uint64_t size, std::uint64_t ahead = kAhead) : fd_(fd), size_(size), ahead_(ahead) {}
   QuietReader(const QuietReader&) = delete;
   QuietReader& operator=(const QuietReader&) = delete;
   ~QuietReader() { forget(); }
@@ -46,6 +50,7 @@ class QuietReader {
 
   const int fd_;
   const std::uint64_t size_;
+  const std::uint64_t ahead_;
   std::uint64_t position_ = 0;
   /// What was not in memory, up to `known_`; asked before any of it is read, since the kernel reads ahead. Of small
   /// files that are in memory nothing is asked.

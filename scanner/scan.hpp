@@ -38,7 +38,7 @@ struct ScanPlan {
 
 struct ScanOptions {
   unsigned threads = 1;
-  std::shared_ptr<Throttle> throttle = nullptr;      ///< null: as fast as it goes
+  std::shared_ptr<Throttle> throttle = nullptr;      ///< may be others' too; null: as fast as it goes
   std::shared_ptr<ScanProgress> progress = nullptr;  ///< null: nobody watches
   Priority priority = Priority::normal;
   /// Made for the plan's manifest, and kept from one scan to the next. Null: none.

@@ -152,7 +152,8 @@ void ScanWorker::walk_all() {
 
 void ScanWorker::read_cold() {
   // What is asked for ahead escapes the throttle.
-  const std::size_t window = shared_.options.throttle ? 1 : window_for(shared_.options.threads);
+  const auto& throttle = shared_.options.throttle;
+  const std::size_t window = throttle && throttle->is_limiting() ? 1 : window_for(shared_.options.threads);
   ColdReader reader(manifest_, shared_.root, observer_, judge_, window);
   for (auto files = shared_.cold.next(); !files.empty(); files = shared_.cold.next()) {
     if (shared_.stop.stop_requested()) return;

@@ -60,9 +60,9 @@ struct Bench {
   }
   template <class Work>
   void scan(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work,
-            Workers::Pace pace = Workers::Pace::free) {
+            ScanKind kind = ScanKind::urgent) {
     workers.scan(
-        tree, pace, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
+        tree, kind, [work](const WorkContext&) { return work(); }, [this, name](bool) { ended.push_back(name); });
   }
   template <class Work>
   void look(const std::shared_ptr<TreeThreads>& tree, const std::string& name, Work work) {
@@ -116,54 +116,71 @@ TEST_CASE("trees are scanned one at a time, in the order in which they asked") {
   CHECK(most == 1);
 }
 
-TEST_CASE("a scan that is limited keeps waiting only those that are limited too") {
+TEST_CASE("scans of one kind take turns, and wait for none of another kind") {
   Bench bench;
   Gate gate;
   std::vector<std::shared_ptr<TreeThreads>> trees;
-  for (int i = 0; i < 4; ++i) trees.push_back(bench.workers.open_tree());
-  bench.scan(trees[0], "limited", gate.passage(), Workers::Pace::limited);
-  bench.scan(trees[1], "limited too", at_once, Workers::Pace::limited);
-  bench.scan(trees[2], "limited at first", at_once, Workers::Pace::limited);
+  for (int i = 0; i < 6; ++i) trees.push_back(bench.workers.open_tree());
+  bench.scan(trees[0], "full", gate.passage(), ScanKind::limited_full);
+  bench.scan(trees[1], "full too", at_once, ScanKind::limited_full);
+  bench.scan(trees[2], "quick", gate.passage(), ScanKind::limited_quick);
+  bench.scan(trees[3], "quick too", at_once, ScanKind::limited_quick);
+  bench.scan(trees[4], "urgent", at_once);
+  bench.scan(trees[5], "urgent too", at_once);
+  bench.run_until_ended(2);
   bench.io.run_for(50ms);
-  CHECK(bench.ended.empty());
-  bench.workers.hurry(trees[2]);
-  bench.run_until_ended(1);
-  CHECK(bench.ended.front() == "limited at first");
-  bench.scan(trees[3], "free", at_once);
+  CHECK(bench.ended == Lines{"urgent", "urgent too"});
   gate.open();
-  bench.run_until_ended(4);
+  bench.run_until_ended(6);
+  const auto place = [&](const char* name) { return std::find(bench.ended.begin(), bench.ended.end(), name); };
+  CHECK(place("full") < place("full too"));
+  CHECK(place("quick") < place("quick too"));
 }
 
-TEST_CASE("two limited scans never run at once, though a free one has passed the first") {
+TEST_CASE("a limited scan that takes long lets others begin, but not all of them") {
   Bench bench;
   Gate gate;
-  const auto first = bench.workers.open_tree();
-  const auto second = bench.workers.open_tree();
-  const auto urgent = bench.workers.open_tree();
-  bench.scan(first, "first", gate.passage(), Workers::Pace::limited);
-  bench.scan(second, "second", at_once, Workers::Pace::limited);
-  bench.scan(urgent, "urgent", at_once);
-  bench.run_until_ended(1);
+  std::vector<std::shared_ptr<TreeThreads>> trees;
+  for (int i = 0; i < 8; ++i) trees.push_back(bench.workers.open_tree());
+  std::atomic<int> running{0};
+  const auto count = [&, pass = gate.passage()] { return ++running, pass(); };
+  for (int i = 0; i < 7; ++i) bench.scan(trees[static_cast<std::size_t>(i)], "long", count, ScanKind::limited_full);
+  const auto start = Workers::Clock::now();
+  bench.workers.hand_on_turn(start + 1s);
+  bench.run_until([&] { return running == 1; });
+  for (int minutes = 1; minutes < 5; ++minutes) bench.workers.hand_on_turn(start + minutes * 100s);
+  bench.run_until([&] { return running == static_cast<int>(Workers::kMostLimited); });
   bench.io.run_for(50ms);
-  CHECK(bench.ended == Lines{"urgent"});
+  CHECK(running == static_cast<int>(Workers::kMostLimited));
+  bench.workers.close_tree(trees[0]);
+  bench.workers.hand_on_turn(start + 1000s);
+  bench.run_until([&] { return running == static_cast<int>(Workers::kMostLimited) + 1; });
+  bench.workers.close_tree(trees[6]);
+  gate.open();
+  bench.run_until_ended(6);
+}
+
+TEST_CASE("a limited full scan keeps no other of its own tree waiting, and its thread goes with it") {
+  Bench bench;
+  Gate gate;
+  const auto tree = bench.workers.open_tree();
+  bench.scan(tree, "full", gate.passage(), ScanKind::limited_full);
+  bench.scan(tree, "quick", at_once, ScanKind::limited_quick);
+  bench.scan(tree, "urgent", at_once);
+  bench.run_until_ended(2);
+  CHECK(tree->long_scans.has_value());
+  // It stands still, and that shows.
+  const auto start = Workers::Clock::now();
+  for (auto at = start; at <= start + 5s; at += 1s) (void)tree->standstill(at);
+  CHECK(tree->standstill(start + 6s) == 6s);
   gate.open();
   bench.run_until_ended(3);
-  CHECK(bench.ended == Lines{"urgent", "first", "second"});
-}
-
-TEST_CASE("a free scan under way is not passed by another, nor one that was hurried") {
-  Bench bench;
-  Gate gate;
-  const auto first = bench.workers.open_tree();
-  const auto second = bench.workers.open_tree();
-  bench.scan(first, "first", gate.passage(), Workers::Pace::limited);
-  bench.workers.hurry(first);
-  bench.scan(second, "second", at_once);
-  bench.io.run_for(50ms);
-  CHECK(bench.ended.empty());
-  gate.open();
-  bench.run_until_ended(2);
-  CHECK(bench.ended == Lines{"first", "second"});
+  bench.run_until([&] {
+    bench.workers.hand_on_turn(Workers::Clock::now());
+    return !tree->long_scans;
+  });
+  bench.scan(tree, "again", at_once, ScanKind::limited_full);
+  bench.run_until_ended(4);
 }
 
 TEST_CASE("a scan that stands still loses its turn, one that comes further keeps it") {
@@ -173,7 +190,7 @@ TEST_CASE("a scan that stands still loses its turn, one that comes further keeps
   const auto second = bench.workers.open_tree();
   std::promise<std::shared_ptr<ScanProgress>> begun;
   bench.workers.scan(
-      first, Workers::Pace::free,
+      first, ScanKind::urgent,
       [&begun, pass = gate.passage()](const WorkContext& context) {
         begun.set_value(context.progress);
         return pass();
@@ -231,7 +248,7 @@ TEST_CASE("a scan that need not wait for others is not waited for either") {
   const auto first = bench.workers.open_tree();
   const auto second = bench.workers.open_tree();
   bench.workers.scan_at_once(
-      *remote, [pass = gate.passage()](const WorkContext&) { return pass(); },
+      *remote, ScanKind::urgent, [pass = gate.passage()](const WorkContext&) { return pass(); },
       [&](bool) { bench.ended.push_back("remote"); });
   bench.scan(first, "first", at_once);
   bench.scan(second, "second", at_once);
@@ -268,7 +285,7 @@ TEST_CASE("stopping tells work to stop, ends what is to be recorded and waits fo
   const auto tree = bench.workers.open_tree();
   std::promise<void> begun;
   bench.workers.scan(
-      tree, Workers::Pace::free,
+      tree, ScanKind::urgent,
       [&begun](const WorkContext& context) {
         begun.set_value();
         while (!context.stop.stop_requested()) std::this_thread::sleep_for(1ms);

@@ -1,7 +1,10 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +17,7 @@
 #include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/page_cache.hpp"
 #include "tests/unit/support/skip.hpp"
+#include "tests/unit/support/syscall_gate.hpp"
 
 using driftd::scanner::ScanOptions;
 using driftd::scanner::ScanPlan;
@@ -185,5 +189,23 @@ TEST_CASE("files that drifted and were put right are read again by a quick scan,
   const ScanResult again = site.quick();
   CHECK(again.findings.empty());
   CHECK(again.hashed_files == 1);
+  CHECK(site.quick().hashed_files == 0);
+}
+
+TEST_CASE("what a full scan could not read a quick one reads again, though it was right before") {
+  QuickSite site;
+  site.site.tree.file("f", "x");
+  site.release();
+  REQUIRE(site.full().findings.empty());
+  REQUIRE(site.quick().hashed_files == 0);
+  const std::shared_ptr<StatCache> cache = site.cache;
+  const auto reads =
+      driftd::test::SyscallGate::run([&] { (void)scan(site.plan, {.cache = cache}); }, [](unsigned) { return 0; });
+  const auto first_read = std::find(reads.begin(), reads.end(), SYS_preadv2) - reads.begin() + 1;
+  ScanResult failed;
+  driftd::test::SyscallGate::run([&] { failed = scan(site.plan, {.cache = cache}); },
+                                 [&](unsigned nth) { return nth == static_cast<unsigned>(first_read) ? EIO : 0; });
+  REQUIRE(failed.unverified.size() == 1);
+  CHECK(site.quick().hashed_files == 1);
   CHECK(site.quick().hashed_files == 0);
 }
