@@ -2,10 +2,14 @@
 
 #include <dirent.h>
 
+#include <iterator>
+#include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "scanner/branch.hpp"
 #include "scanner/compare.hpp"
 #include "scanner/directory_listing.hpp"
 #include "scanner/safe_open.hpp"
@@ -24,14 +28,6 @@ ContentWanted content_wanted(const manifests::Manifest& manifest, EntryIndex ent
   wanted.size = manifest.size_of(entry);
   wanted.number = true;
   return wanted;
-}
-
-std::string join(std::string_view directory, std::string_view name) {
-  if (directory == ".") return std::string(name);
-  std::string path;
-  path.reserve(directory.size() + 1 + name.size());
-  path.append(directory).append(1, '/').append(name);
-  return path;
 }
 
 Judge::Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache,
@@ -100,22 +96,29 @@ void Judge::report(Finding finding, std::string path) {
 
 void Judge::count_below(Finding& finding) {
   std::set<std::string> first;
-  std::vector<std::string> directories{finding.path};
+  std::vector<std::pair<Branch::Pointer, DirectoryNames>> waiting;
   DirectoryListing listing;
-  while (!directories.empty() && !stop_.stop_requested()) {
-    const std::string directory = std::move(directories.back());
-    directories.pop_back();
+  auto branch = std::make_shared<const Branch>(nullptr, finding.path);
+  while (!stop_.stop_requested()) {
+    const std::string directory = branch->path();
     const manifests::UniqueFd fd = open_directory_beneath(root_, directory);
     ScanProgress::Place::count(place_.steps);
-    if (!fd) continue;  // the finding says already that the whole is not as it should be
-    (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
+    DirectoryNames below;
+    const auto hand_over = [&] { waiting.emplace_back(branch, std::exchange(below, {})); };
+    const auto count = [&](const DirectoryListing::Name& name) {
       ScanProgress::Place::count(place_.steps);
       ++finding.below;
-      std::string below = join(directory, name.text);
-      if (name.type == DT_DIR) directories.push_back(below);
-      first.insert(std::move(below));
+      if (name.type == DT_DIR) below.add(name.text);
+      if (below.is_full()) hand_over();
+      first.insert(join(directory, name.text));
       if (first.size() > Finding::kFirstBelow) first.erase(std::prev(first.end()));
-    });
+    };
+    if (fd) (void)listing.for_each(fd.get(), count);  // else the finding says that the whole is not as it should be
+    if (!below.empty()) hand_over();
+    if (waiting.empty()) break;
+    auto& [above, names] = waiting.back();
+    branch = std::make_shared<const Branch>(above, names.take_last());
+    if (names.empty()) waiting.pop_back();
   }
   finding.first_below.assign(first.begin(), first.end());
 }

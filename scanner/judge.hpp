@@ -58,7 +58,4 @@ class Judge {
 /// How far the content of an entry has to be looked at.
 ContentWanted content_wanted(const manifests::Manifest& manifest, manifests::EntryIndex entry);
 
-/// `name` in the directory `directory`, which is `.` for the root.
-std::string join(std::string_view directory, std::string_view name);
-
 }  // namespace driftd::scanner

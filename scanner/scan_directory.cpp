@@ -35,6 +35,7 @@ void ScanWorker::list(OpenDirectory& directory) {
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (!seen_[i]) visit_unseen(directory, children_[i]);
   }
+  hand_over_unlisted(directory);
   check_found_files(directory);
 }
 
@@ -137,7 +138,7 @@ void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::N
   if (exempt == Exemptions::Verdict::nested || found_.contains(name.text)) return;
   bool is_settled = true;
   if (exempt == Exemptions::Verdict::passage && name.type == DT_DIR) {
-    shared_.queue.push(DirectoryTask{join(directory.path, name.text), std::nullopt, directory.free});
+    walk_later(directory, name.text);
   } else if (exempt == Exemptions::Verdict::manifest) {
     is_settled = visit_own_manifest(directory, name);
   } else {
@@ -156,8 +157,7 @@ void ScanWorker::visit_listed(const OpenDirectory& directory, ListedFile file, u
   if (expected == EntryType::file && type == DT_REG) {
     files_.push_back(file);
   } else if (expected == EntryType::directory && type == DT_DIR) {
-    shared_.queue.push(
-        DirectoryTask{join(directory.path, manifest_.name(file.entry)), file.entry, manifest_.ignore(file.entry)});
+    shared_.queue.push(ListedDirectory{file.entry});
   } else {
     check_listed(directory.fd.get(), file.entry, type);
   }
@@ -169,7 +169,7 @@ bool ScanWorker::visit_unlisted(const OpenDirectory& directory, const DirectoryL
   if (!is_free && !shared_.plan.report_additions) return true;
   if (is_free && name.type == DT_DIR) {
     judge_.count_unchecked();
-    shared_.queue.push(DirectoryTask{std::move(path), std::nullopt, directory.free});
+    walk_later(directory, name.text);
     return true;
   }
   const CName text(name.text);
@@ -183,6 +183,17 @@ bool ScanWorker::visit_unlisted(const OpenDirectory& directory, const DirectoryL
     is_free ? judge_.unchecked(std::move(path), observed) : judge_.added(std::move(path), observed);
   }
   return true;
+}
+
+void ScanWorker::walk_later(const OpenDirectory& directory, std::string_view name) {
+  unlisted_.add(name);
+  if (unlisted_.is_full()) hand_over_unlisted(directory);
+}
+
+void ScanWorker::hand_over_unlisted(const OpenDirectory& directory) {
+  if (unlisted_.empty()) return;
+  auto above = directory.branch ? directory.branch : std::make_shared<const Branch>(nullptr, directory.path);
+  shared_.queue.push(UnlistedDirectories{std::move(above), std::exchange(unlisted_, {}), directory.free});
 }
 
 bool ScanWorker::visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name) {

@@ -43,6 +43,10 @@ std::string_view parent_of(std::string_view path) {
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
+std::string path_of(const manifests::Manifest& manifest, EntryIndex entry) {
+  return entry == kRootEntry ? std::string(kRootPath) : manifest.path(entry);
+}
+
 /// How many files one of `threads` threads may hold open.
 std::size_t window_for(unsigned threads) {
   rlimit limit{};
@@ -62,38 +66,43 @@ ScanWorker::ScanWorker(SharedScan& shared)
 
 void ScanWorker::seed_whole() {
   judge_.result().scope.add_whole();
-  shared_.queue.push(DirectoryTask{std::string(kRootPath), kRootEntry});
+  shared_.queue.push(ListedDirectory{kRootEntry});
 }
 
 ScanWorker::Seat ScanWorker::find_seat(const RelPath& path) {
-  OpenDirectory directory{open_directory_beneath(shared_.root, kRootPath), std::string(kRootPath), kRootEntry};
+  OpenDirectory directory{.fd = open_directory_beneath(shared_.root, kRootPath), .path = {}, .entry = kRootEntry};
   int error = directory.fd ? 0 : errno;
-  std::string_view rest = path.str();
-  for (;;) {
-    const std::size_t slash = rest.find('/');
-    const std::string name(rest.substr(0, slash));
-    const std::string at = join(directory.path, name);
-    const Exemptions::Directory* rules = shared_.plan.exemptions.in(directory.path);
+  const std::string_view whole = path.str();
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = std::min(whole.find('/', begin), whole.size());
+    const std::string name(whole.substr(begin, end - begin));
+    const std::string_view at = whole.substr(0, end);
+    const std::string_view above = begin == 0 ? kRootPath : whole.substr(0, begin - 1);
+    const auto seat = [&](int why, bool is_nested) {
+      directory.path = above;
+      return Seat{std::move(directory), name, *RelPath::parse(at), why, is_nested};
+    };
+    const Exemptions::Directory* rules = shared_.plan.exemptions.in(above);
     auto exempt = rules != nullptr ? rules->judge(name) : Exemptions::Verdict::none;
     const auto child = directory.entry ? manifest_.find_child(*directory.entry, name) : std::nullopt;
     if (exempt == Exemptions::Verdict::nested) {
       const Look look = directory.fd ? look_at(directory.fd.get(), name.c_str()) : Look{error};
-      if (!is_link(child, look.type)) return Seat{std::move(directory), name, *RelPath::parse(at), 0, true};
+      if (!is_link(child, look.type)) return seat(0, true);
       exempt = Exemptions::Verdict::none;
     }
-    const bool is_last = slash == std::string_view::npos;
     const bool may_hold_more =
         child ? manifest_.type(*child) == EntryType::directory
               : directory.free || exempt == Exemptions::Verdict::passage || manifest_.is_mutable(at);
     manifests::UniqueFd below;
-    if (!is_last && may_hold_more && error == 0) {
-      below = open_directory_beneath(shared_.root, at);
+    if (end < whole.size() && may_hold_more && error == 0) {
+      below = open_directory_beneath(directory.fd.get(), name);
       if (!below && !changed_meanwhile(errno)) error = errno;
     }
     // Here the path ends, or whatever is wrong starts above its end.
-    if (!below) return Seat{std::move(directory), name, *RelPath::parse(at), error, false};
-    directory = OpenDirectory{std::move(below), at, child, directory.free || (child && manifest_.ignore(*child))};
-    rest.remove_prefix(slash + 1);
+    if (!below) return seat(error, false);
+    const bool is_free = directory.free || (child && manifest_.ignore(*child));
+    directory = OpenDirectory{.fd = std::move(below), .path = {}, .entry = child, .free = is_free};
+    begin = end + 1;
   }
 }
 
@@ -129,6 +138,7 @@ void ScanWorker::visit_alone(const Seat& seat) {
   if (look.error == 0) {
     visit(directory, {seat.name, look.inode, look.type});
     check_files(directory.fd.get(), files_);
+    hand_over_unlisted(directory);
   } else if (child) {
     look.error == ENOENT ? judge_.missing(*child) : judge_.unverified(*child, Observer::failed(look.error));
   } else if (look.error != ENOENT) {
@@ -141,8 +151,10 @@ void ScanWorker::walk_all() {
   while (auto task = shared_.queue.next(busy)) {
     busy = true;
     if (shared_.stop.stop_requested()) return shared_.queue.cancel();
-    if (const auto* directory = std::get_if<DirectoryTask>(&*task)) {
-      walk(*directory);
+    if (const auto* listed = std::get_if<ListedDirectory>(&*task)) {
+      walk(*listed);
+    } else if (auto* unlisted = std::get_if<UnlistedDirectories>(&*task)) {
+      walk_one(std::move(*unlisted));
     } else {
       check_files(std::get<FilesTask>(*task));
     }
@@ -173,47 +185,69 @@ ScanResult ScanWorker::take_result() {
   return result;
 }
 
-void ScanWorker::walk(const DirectoryTask& task) {
-  const FileTime before = FileTime::now();
-  OpenDirectory directory{open_directory_beneath(shared_.root, task.path), task.path, task.entry, task.free, before};
-  if (!directory.fd) return directory_failed(task, errno);
-  if (task.entry) {
+void ScanWorker::walk(const ListedDirectory& task) {
+  const bool is_root = task.entry == kRootEntry;
+  walk({.fd = {},
+        .path = path_of(manifest_, task.entry),
+        .entry = task.entry,
+        .free = !is_root && manifest_.ignore(task.entry)},
+       task.attempt);
+}
+
+void ScanWorker::walk_one(UnlistedDirectories task) {
+  auto branch = std::make_shared<const Branch>(task.above, task.names.take_last());
+  OpenDirectory directory{.fd = {}, .path = branch->path(), .entry = {}, .free = task.free, .branch = branch};
+  const unsigned attempt = task.attempt;
+  if (!task.names.empty()) shared_.queue.push(std::move(task));
+  walk(std::move(directory), attempt);
+}
+
+void ScanWorker::walk(OpenDirectory directory, unsigned attempt) {
+  directory.opened_after = FileTime::now();
+  directory.fd = open_directory_beneath(shared_.root, directory.path);
+  if (!directory.fd) return directory_failed(directory, attempt, errno);
+  if (directory.entry) {
     Observed observed;
     const Observation seen = observer_.observe_directory(directory.fd.get(), observed, &directory.stamp.emplace());
-    if (seen.outcome != Outcome::seen) return judge_.unverified(*task.entry, seen);
-    judge_.seen(*task.entry, observed);
+    if (seen.outcome != Outcome::seen) return judge_.unverified(*directory.entry, seen);
+    judge_.seen(*directory.entry, observed);
   }
   list(directory);
 }
 
-void ScanWorker::directory_failed(const DirectoryTask& task, int error) {
+void ScanWorker::directory_failed(const OpenDirectory& gone, unsigned attempt, int error) {
   const auto unverified = [&](const Observation& observation) {
-    task.entry ? judge_.unverified(*task.entry, observation) : judge_.unverified(task.path, observation);
+    gone.entry ? judge_.unverified(*gone.entry, observation) : judge_.unverified(gone.path, observation);
   };
-  if (!changed_meanwhile(error) || task.path == kRootPath) return unverified(Observer::failed(error));
-  if (task.attempt + 1 >= kDirectoryAttempts) {
+  if (!changed_meanwhile(error) || gone.path == kRootPath) return unverified(Observer::failed(error));
+  if (attempt + 1 >= kDirectoryAttempts) {
     return unverified({Outcome::unverified, UnverifiedReason::unstable, error});
   }
   // It was a directory a moment ago. Look again at what stands there now.
-  const std::string above(parent_of(task.path));
-  const OpenDirectory parent{open_directory_beneath(shared_.root, above), above, std::nullopt, task.free};
+  const std::string above(parent_of(gone.path));
+  const OpenDirectory parent{
+      .fd = open_directory_beneath(shared_.root, above), .path = above, .entry = {}, .free = gone.free};
   const int parent_error = parent.fd ? 0 : errno;
-  const CName name(name_of(task.path));
+  const CName name(name_of(gone.path));
   const Look look =
       parent.fd ? look_at(parent.fd.get(), name.get()) : Look{changed_meanwhile(parent_error) ? ENOENT : parent_error};
   if (look.error == 0 && look.type == DT_DIR) {
-    shared_.queue.push(DirectoryTask{task.path, task.entry, task.free, task.attempt + 1});
+    if (gone.entry) return shared_.queue.push(ListedDirectory{*gone.entry, attempt + 1});
+    UnlistedDirectories again{gone.branch->above(), {}, gone.free, attempt + 1};
+    again.names.add(gone.branch->name());
+    shared_.queue.push(std::move(again));
   } else if (look.error != 0 && look.error != ENOENT) {
     unverified(Observer::failed(look.error));
-  } else if (task.entry) {
-    look.error == 0 ? void(check_listed(parent.fd.get(), *task.entry, look.type)) : judge_.missing(*task.entry);
+  } else if (gone.entry) {
+    look.error == 0 ? void(check_listed(parent.fd.get(), *gone.entry, look.type)) : judge_.missing(*gone.entry);
   } else if (look.error == 0) {
-    (void)visit_unlisted(parent, {name_of(task.path), look.inode, look.type});
+    (void)visit_unlisted(parent, {name_of(gone.path), look.inode, look.type});
+    hand_over_unlisted(parent);
   }
 }
 
 void ScanWorker::check_found_files(const OpenDirectory& directory) {
-  const auto hand_over = [&](auto begin, auto end) { shared_.queue.push(FilesTask{directory.path, {begin, end}}); };
+  const auto hand_over = [&](auto begin, auto end) { shared_.queue.push(FilesTask{*directory.entry, {begin, end}}); };
   const auto is_large = [&](const ListedFile& file) { return manifest_.size_of(file.entry).value_or(0) >= kLargeFile; };
   if (shared_.options.threads > 1) {
     const auto large = std::partition(files_.begin(), files_.end(), std::not_fn(is_large));
@@ -227,7 +261,7 @@ void ScanWorker::check_found_files(const OpenDirectory& directory) {
 }
 
 void ScanWorker::check_files(const FilesTask& task) {
-  const manifests::UniqueFd directory = open_directory_beneath(shared_.root, task.directory);
+  const manifests::UniqueFd directory = open_directory_beneath(shared_.root, path_of(manifest_, task.directory));
   if (directory) return check_files(directory.get(), task.files);
   const int error = errno;
   for (const ListedFile& file : task.files) {
@@ -281,7 +315,7 @@ ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry, unsig
   const bool has_become_directory = seen.outcome == Outcome::seen && observed.type == FileType::directory &&
                                     manifest_.type(entry) == EntryType::directory;
   if (has_become_directory) {
-    shared_.queue.push(DirectoryTask{manifest_.path(entry), entry, manifest_.ignore(entry), 1});
+    shared_.queue.push(ListedDirectory{entry, 1});
   } else {
     judge_.settle(entry, seen, observed);
   }

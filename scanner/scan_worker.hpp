@@ -14,6 +14,7 @@
 #include "manifests/manifest.hpp"
 #include "manifests/rel_path.hpp"
 #include "manifests/unique_fd.hpp"
+#include "scanner/branch.hpp"
 #include "scanner/cold_files.hpp"
 #include "scanner/directory_listing.hpp"
 #include "scanner/directory_stamp.hpp"
@@ -27,20 +28,26 @@
 namespace driftd::scanner {
 
 /// A directory to open, judge and list.
-struct DirectoryTask {
-  std::string path;  ///< as in Finding
-  std::optional<manifests::EntryIndex> entry;
+struct ListedDirectory {
+  manifests::EntryIndex entry;
+  unsigned attempt = 0;
+};
+
+/// Directories in one that hold what no entry lists, to open and list one by one.
+struct UnlistedDirectories {
+  Branch::Pointer above;
+  DirectoryNames names;
   bool free = false;  ///< at or below an ignored directory
   unsigned attempt = 0;
 };
 
 /// Listed files of one directory, to hash.
 struct FilesTask {
-  std::string directory;
+  manifests::EntryIndex directory;
   std::vector<ListedFile> files;
 };
 
-using Task = std::variant<DirectoryTask, FilesTask>;
+using Task = std::variant<ListedDirectory, UnlistedDirectories, FilesTask>;
 
 struct SharedScan {
   const ScanPlan& plan;
@@ -85,9 +92,10 @@ class ScanWorker {
 
   struct OpenDirectory {
     manifests::UniqueFd fd;
-    std::string path;
+    std::string path;  ///< as in Finding
     std::optional<EntryIndex> entry;
-    bool free = false;
+    bool free = false;                      ///< at or below an ignored directory
+    Branch::Pointer branch{};               ///< may be null
     FileTime opened_after{};                ///< its path led to it then or later
     std::optional<DirectoryStamp> stamp{};  ///< how it looked once it was open
   };
@@ -104,7 +112,9 @@ class ScanWorker {
   Seat find_seat(const manifests::RelPath& path);
   void visit_alone(const Seat& seat);
 
-  void walk(const DirectoryTask& task);
+  void walk(const ListedDirectory& task);
+  void walk_one(UnlistedDirectories task);
+  void walk(OpenDirectory directory, unsigned attempt);
   void list(OpenDirectory& directory);
   /// Visits the directory's names, all that are there all the time; `unverified` where that cannot be known.
   Observation list_names(OpenDirectory& directory);
@@ -123,7 +133,10 @@ class ScanWorker {
   bool visit_unlisted(const OpenDirectory& directory, const DirectoryListing::Name& name);
   bool visit_own_manifest(const OpenDirectory& directory, const DirectoryListing::Name& name);
   void visit_unseen(const OpenDirectory& directory, EntryIndex entry);
-  void directory_failed(const DirectoryTask& task, int error);
+  void directory_failed(const OpenDirectory& gone, unsigned attempt, int error);
+  /// A directory that no entry lists is to be walked; at hand_over_unlisted() at the latest.
+  void walk_later(const OpenDirectory& directory, std::string_view name);
+  void hand_over_unlisted(const OpenDirectory& directory);
 
   void check_found_files(const OpenDirectory& directory);
   void check_files(const FilesTask& task);
@@ -154,6 +167,7 @@ class ScanWorker {
   FoundNames found_;        ///< unlisted, and settled
   std::optional<bool> all_mutable_;
   std::vector<ListedFile> files_;
+  DirectoryNames unlisted_;  ///< to be walked
 };
 
 }  // namespace driftd::scanner

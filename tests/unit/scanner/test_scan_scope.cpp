@@ -1,8 +1,17 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
 #include "tests/unit/scanner/scan_site.hpp"
+#include "tests/unit/support/syscall_gate.hpp"
 
 using namespace driftd::scanner;
 using driftd::manifests::RelPath;
@@ -174,4 +183,32 @@ TEST_CASE("rules hold in a scan of paths as in a whole one") {
     CHECK(scope_of(result) == one.scope);
     CHECK(lines_of(result) == one.found);
   }
+}
+
+TEST_CASE("a look at a deep path opens each directory on the way a time or two, however long the way") {
+  ScanSite site;
+  site.header = driftd::test::with_globs(site.header, {"free/**"});
+  site.tree.dir("free");
+  site.release();
+  const ScanPlan plan = site.plan();
+  const auto opens = [&](std::size_t levels) {
+    std::string path = "free";
+    int at = ::open(site.tree.at(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (std::size_t level = 0; level < levels; ++level) {
+      const std::string name(200, static_cast<char>('a' + levels % 26));
+      (void)::mkdirat(at, name.c_str(), 0755);
+      const int below = ::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      ::close(std::exchange(at, below));
+      path += "/" + name;
+    }
+    ::close(at);
+    Scope scope;
+    scope.add(*driftd::manifests::RelPath::parse(path + "/nothing"));
+    const auto calls = driftd::test::SyscallGate::run(
+        [&] { CHECK(driftd::test::must(driftd::scanner::scan(plan, scope, {}, {})).findings.empty()); },
+        [](unsigned) { return 0; });
+    return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), SYS_openat2));
+  };
+  const std::size_t few = opens(10);
+  CHECK(opens(200) <= 20 * few);
 }
