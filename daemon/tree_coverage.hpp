@@ -49,7 +49,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   [[nodiscard]] const std::optional<scanner::TreeRoot::Identity>& root() const { return coverage_.root; }
 
   /// As TreeFiles; what a look may have missed is dirty.
-  std::shared_ptr<TreeFiles::Look> begin_look() { return files_.begin_look(); }
+  std::shared_ptr<TreeFiles::Look> begin_look(TreeFiles::Seen sees) { return files_.begin_look(sees); }
   void end_look(const TreeFiles::Look& look, TreeFiles::Seen seen, const ManifestPointer& manifest,
                 std::vector<scanner::KnownFile> files);
 

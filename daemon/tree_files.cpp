@@ -24,8 +24,9 @@ KnownFiles of_manifest(const KnownFiles& files, const ManifestPointer& manifest)
 
 }  // namespace
 
-std::shared_ptr<TreeFiles::Look> TreeFiles::begin_look() {
+std::shared_ptr<TreeFiles::Look> TreeFiles::begin_look(Seen sees) {
   auto look = std::make_shared<Look>();
+  look->sees_ = sees;
   std::erase_if(looks_, [](const auto& one) { return one.expired(); });
   looks_.push_back(look);
   return look;
@@ -50,10 +51,12 @@ Scope TreeFiles::end_look(const Look& look, Seen seen, const ManifestPointer& ma
     if (missed.paths().size() > kMostPaths) missed.add_whole();
     if (missed.is_whole()) break;
   }
+  // Quick scans learn beside full ones only; there both what was known by one and by the other stays known.
   if (seen != Seen::all) {
     for (const auto& one : looks_) {
       const auto other = one.lock();
-      if (other && other.get() != &look) other->learnt_ = of_manifest(other->learnt_, manifest).with(files);
+      const bool may_learn = other && (seen == Seen::somewhere || other->sees_ == Seen::all);
+      if (may_learn && other.get() != &look) other->learnt_ = of_manifest(other->learnt_, manifest).with(files);
     }
   }
   known_ = seen == Seen::all ? KnownFiles(manifest, std::move(files)) : before.with(std::move(files));

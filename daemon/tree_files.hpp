@@ -14,23 +14,24 @@ namespace driftd::daemon {
 /// What a look sees is known only when it has ended; what was touched until then is looked at again.
 class TreeFiles {
  public:
-  /// A look that is under way, with what befell the file system meanwhile; kept up as long as anybody holds it.
-  class Look {
-    friend class TreeFiles;
-    scanner::TouchedFiles touched_;
-    scanner::KnownFiles learnt_;  ///< by other looks, which began later and ended before
-  };
-  std::shared_ptr<Look> begin_look();
-
-  /// Whether anybody looks, so that it matters what is touched.
-  [[nodiscard]] bool is_looked_at() const;
-  void touched(scanner::FileNumber file);
-
   enum class Seen : std::uint8_t {
     all,       ///< by a full scan: what was known before does not count any more
     changed,   ///< by a quick scan
     somewhere  ///< by a look at some paths
   };
+  /// A look that is under way, with what befell the file system meanwhile; kept up as long as anybody holds it.
+  class Look {
+    friend class TreeFiles;
+    Seen sees_ = Seen::somewhere;
+    scanner::TouchedFiles touched_;
+    scanner::KnownFiles learnt_;  ///< by other looks, which began later and ended before
+  };
+  std::shared_ptr<Look> begin_look(Seen sees = Seen::somewhere);
+
+  /// Whether anybody looks, so that it matters what is touched.
+  [[nodiscard]] bool is_looked_at() const;
+  void touched(scanner::FileNumber file);
+
   /// What a look has found. Gives the paths whose files were touched while nothing led from them to the paths.
   scanner::Scope end_look(const Look& look, Seen seen, const ManifestPointer& manifest,
                           std::vector<scanner::KnownFile> files);

@@ -274,7 +274,8 @@ void TreeMonitor::start_rescan() {
       [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {
         return rescan(*plan, scope, options, evidence.get(), context);
       },
-      [weak = weak_from_this(), generation = generation_, since, look = coverage_->begin_look()](Rescanned rescanned) {
+      [weak = weak_from_this(), generation = generation_, since,
+       look = coverage_->begin_look(TreeFiles::Seen::somewhere)](Rescanned rescanned) {
         if (const auto self = weak.lock(); self && !self->stopped_)
           self->on_rescan(std::move(rescanned), *look, generation, since);
       });

@@ -14,6 +14,8 @@ namespace {
 
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
 
+TreeFiles::Seen seen_by(Depth depth) { return depth == Depth::full ? TreeFiles::Seen::all : TreeFiles::Seen::changed; }
+
 const char* name_of(Depth depth) { return depth == Depth::full ? "full" : "quick"; }
 
 }  // namespace
@@ -69,7 +71,7 @@ void TreeMonitor::begin_job(const RunningScan& scan) {
               .given_up = scan.given_up.get_token()};
   // Watching comes first: what changes during the scan is then told.
   coverage_->cover([weak = weak_from_this(), job = std::move(job), number = scan.number, kind,
-                    look = coverage_->begin_look()]() mutable {
+                    look = coverage_->begin_look(seen_by(scan.depth))]() mutable {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     job.root = self->coverage_->root();
@@ -139,8 +141,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   if (is_full && evidence_ && !context_.places->at(name).is_remote)
     evidence_->watch(state_.config().root, plan_->manifest);
   cache_ = scanned.cache;
-  coverage_->end_look(look, ended.depth == Depth::full ? TreeFiles::Seen::all : TreeFiles::Seen::changed,
-                      plan_->manifest, std::move(scanned.result->files));
+  coverage_->end_look(look, seen_by(ended.depth), plan_->manifest, std::move(scanned.result->files));
   const std::uint64_t entries = scanned.result->entries;
   Touches touches = touches_in(*scanned.result, plan_->manifest->identity(), wall_clock());
   const auto changes =

@@ -240,6 +240,31 @@ class TestWide:
         assert found.kinds == {"free/many/setuid": "added"}
         assert used - at_rest < 16 * MIB
 
+    @pytest.mark.parametrize(("levels", "width"), [(1, 200_000), (300, 3_000)], ids=["wide", "deep"])
+    def test_many_directories_that_no_entry_lists(self, site: Site, tree: Tree, levels: int, width: int) -> None:
+        """They wait to be walked by their names, and not by their paths."""
+        (tree.root / "free").mkdir()
+        site.release(tree, "--mutable", "free/**")
+        _, at_rest = self.check_measured(site)
+        make_deep(tree.root / "free", levels, "d" * 250)
+        at = os.open(tree.root / "free", os.O_RDONLY)
+        for _ in range(levels):
+            at, above = os.open("d" * 250, os.O_RDONLY, dir_fd=at), at
+            os.close(above)
+        os.unlink("bottom", dir_fd=at)
+        for number in range(width):
+            os.mkdir(f"directory-{number}", dir_fd=at)
+        os.close(at)
+        found, used = self.check_measured(site)
+        assert found.kinds == {}
+        assert used - at_rest < 24 * MIB + 40 * width
+        (tree.root / "free" / ("d" * 250)).rename(tree.root / "added")
+        found, used = self.check_measured(site)
+        assert found.kinds == {"added": "added"}
+        assert found.finding("added")["below"] == levels - 1 + width
+        assert used - at_rest < 24 * MIB + 40 * width
+        succeed(["rm", "-rf", "--", tree.root / "added"])
+
     def test_many_names_that_are_listed(self, site: Site, tree: Tree) -> None:
         site.release(tree)
         _, at_rest = self.check_measured(site)

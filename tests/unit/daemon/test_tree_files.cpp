@@ -86,7 +86,7 @@ TEST_CASE_FIXTURE(Fixture, "what looks learn while a scan runs is known when tha
   look(Seen::all, {file(1, "a"), file(2, "b")});
   for (const Seen seen : {Seen::all, Seen::changed}) {
     CAPTURE(int(seen));
-    const auto scan = files.begin_look();
+    const auto scan = files.begin_look(seen);
     look(Seen::somewhere, {file(7, "a")});
     look(Seen::somewhere, {file(8, "b")});
     look(seen == Seen::all ? Seen::changed : Seen::somewhere, {file(9, "b")});
