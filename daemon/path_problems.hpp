@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/check.hpp"
+#include "daemon/tree_place.hpp"
+#include "scanner/scan.hpp"
+
+/// What is wrong with the PATH arguments of a check, as problems of its report: nobody looked at what was meant, so it
+/// is not clean.
+namespace driftd::daemon {
+
+/// After the scan: paths that are neither on the host nor in the manifest, another tree's, or behind what the scan does
+/// not follow.
+void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
+
+/// `entered` as in AskedPaths. The kernel follows a link before `..` and at a slash, the scan does not.
+void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
+                          TreeReport& report);
+
+/// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
+void drop_wrong_guesses(std::vector<TreeReport>& trees);
+
+}  // namespace driftd::daemon
