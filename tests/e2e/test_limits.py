@@ -28,7 +28,8 @@ OTHER_BYTES = 40 * 1024
 
 
 def alone(site: Site) -> Daemon:
-    """Where nobody else mounts anything, so that it need not read what is mounted again and again."""
+    """Not told of what others change, nor of what they mount, so that it need not read that."""
+    site.settings["watch"] = "polling"
     return Daemon(site, within=["unshare", "--mount", "--propagation", "private"])
 
 
@@ -160,7 +161,6 @@ def test_quick_scans_go_on_beside_a_long_full_one(site: Site, slow: Tree) -> Non
     small = site.tree("small", full_scan="2s", quick_scan="1s")
     small_application(small.root)
     site.release(small)
-    site.settings["watch"] = "polling"
     with alone(site) as daemon:
         wait_until_scanning(daemon, site, "app")
         before = quick_scans(daemon), quick_scans(daemon, "small")
@@ -182,7 +182,6 @@ def test_quick_scans_go_on_beside_a_long_full_one(site: Site, slow: Tree) -> Non
 
 def test_a_long_full_scan_ends_with_what_is_there_by_then(site: Site, slow: Tree) -> None:
     site.settings["limits"] = {"threads": 2, "read_rate": "2MiB/s"}
-    site.settings["watch"] = "polling"
     good = (slow.root / "app.py").read_text()
     with alone(site) as daemon:
         wait_until_scanning(daemon, site, "app")
