@@ -107,7 +107,7 @@ void Judge::count_below(Finding& finding) {
     const manifests::UniqueFd fd = open_directory_beneath(root_, directory);
     ScanProgress::Place::count(place_.steps);
     if (!fd) continue;  // the finding says already that the whole is not as it should be
-    (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
+    (void)listing.for_each(fd.get(), stop_, [&](const DirectoryListing::Name& name) {
       ScanProgress::Place::count(place_.steps);
       ++finding.below;
       std::string below = join(directory, name.text);
