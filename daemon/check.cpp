@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <iterator>
-#include <set>
-#include <system_error>
 
 #include <fmt/format.h>
 
@@ -15,6 +12,7 @@
 #include "daemon/inquiries.hpp"
 #include "daemon/ongoing_look.hpp"
 #include "daemon/path_arguments.hpp"
+#include "daemon/path_problems.hpp"
 #include "daemon/patience.hpp"
 #include "daemon/standing.hpp"
 #include "daemon/tree_loader.hpp"
@@ -22,7 +20,6 @@
 #include "manifests/exit_code.hpp"
 #include "manifests/version.hpp"
 #include "scanner/compare.hpp"
-#include "scanner/ruling.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -51,88 +48,6 @@ Result<std::vector<const TreeConfig*>> chosen_trees(const Config& config, const 
 
 Problem problem(std::string what, const Error& error) {
   return {std::move(what), std::string(to_string(error.code)), error.message};
-}
-
-/// A slip of the pen must not be called clean, and neither must what nobody looked at.
-void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
-  namespace fs = std::filesystem;
-  const auto refuse = [&](const RelPath& path, const char* reason, const std::string& why) {
-    report.problems.push_back(
-        {std::string(kPathProblem), reason, manifests::escape(path.str()) + ": " + why, path.str()});
-  };
-  for (const RelPath& path : report.asked.paths()) {
-    const scanner::Ruling ruling = scanner::ruling_for(plan, path);
-    if (ruling.rule == scanner::Rule::nested_tree) {
-      refuse(path, "nested", "belongs to another tree, whose root is " + manifests::escape(ruling.at));
-      continue;
-    }
-    // The scan stops there, and what lies behind is no part of the tree.
-    if (ruling.rule == scanner::Rule::listed && ruling.at != path.str()) {
-      refuse(path, "behind", "lies behind " + manifests::escape(ruling.at) + ", which is no directory in the release");
-      continue;
-    }
-    std::error_code error;
-    const auto type = fs::symlink_status(fs::path(report.root) / path.str(), error).type();
-    if (type == fs::file_type::none) {
-      refuse(path, "unknown", error.message());
-      continue;
-    }
-    const bool is_there = type != fs::file_type::not_found;
-    if (!is_there) report.absent.insert(path);
-    if (is_there || report.manifest->manifest().find(path.str())) continue;
-    refuse(path, "unknown", "neither on the host nor in the manifest");
-  }
-}
-
-/// The kernel follows a link before `..` and at a slash, the scan does not: what was meant was not looked at.
-void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
-                          TreeReport& report) {
-  namespace fs = std::filesystem;
-  for (const auto& [directory, asked] : entered) {
-    std::error_code error;
-    const auto type = fs::symlink_status(directory, error).type();
-    if (type != fs::file_type::symlink && type != fs::file_type::none) continue;
-    const fs::path link = resolved(fs::path(directory).parent_path()) / fs::path(directory).filename();
-    const auto has_link = [&](const auto& place) { return beneath(place.second.root, link).has_value(); };
-    if (std::none_of(places.begin(), places.end(), has_link)) continue;
-    const auto own = beneath(places.at(report.name).root, link);
-    const bool is_link = type == fs::file_type::symlink;
-    const std::string why =
-        is_link ? "lies behind " + manifests::escape(directory) + ", which is a link" : error.message();
-    report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
-                               manifests::escape(asked) + ": " + why, own ? own->str() : "."});
-  }
-}
-
-/// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
-void drop_wrong_guesses(std::vector<TreeReport>& trees) {
-  const auto refuses = [](const TreeReport& tree, const std::string& path) {
-    return std::any_of(tree.problems.begin(), tree.problems.end(),
-                       [&](const Problem& problem) { return problem.what == kPathProblem && problem.path == path; });
-  };
-  const auto knows = [&](const TreeReport& tree, const std::string& path) {
-    const auto parsed = RelPath::parse(path);
-    return parsed && tree.scan && tree.asked.paths().contains(*parsed) && !refuses(tree, path);
-  };
-  std::set<std::string> known;
-  for (const TreeReport& tree : trees) {
-    for (const RelPath& path : tree.asked.paths()) {
-      if (knows(tree, path.str())) known.insert(path.str());
-    }
-  }
-  const auto is_wrong_guess = [&](const Problem& problem) {
-    return problem.what == kPathProblem && known.contains(problem.path);
-  };
-  for (TreeReport& tree : trees) {
-    const auto is_dropped = [&](const RelPath& path) {
-      return known.contains(path.str()) && refuses(tree, path.str());
-    };
-    const auto& paths = tree.asked.paths();
-    const bool was_not_meant = !paths.empty() && std::all_of(paths.begin(), paths.end(), is_dropped);
-    std::erase_if(tree.problems, is_wrong_guess);
-    if (was_not_meant) tree.asked = {};
-  }
-  std::erase_if(trees, [](const TreeReport& tree) { return tree.asked.empty(); });
 }
 
 /// What stands in the way of asking anything; all empty: nothing.
@@ -368,13 +283,21 @@ TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*
   return places;
 }
 
-/// Nothing where the file system on the way to a path does not answer.
-std::optional<Result<std::vector<AskedPaths>>> find_asked(const std::vector<const TreeConfig*>& trees,
-                                                          const TreePlaces& places, const CheckOptions& options) {
+/// What the paths ask of each tree. Where the file system on the way to one does not answer, they are taken as they are
+/// written; `stalled` where that leads to no tree.
+Result<std::vector<AskedPaths>> find_asked(const std::vector<const TreeConfig*>& trees, const TreePlaces& places,
+                                           const CheckOptions& options) {
   std::vector<TreePlace> roots;
   for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name));
-  return do_with_patience([roots, paths = options.paths](const auto&) { return asked_paths(roots, paths); },
-                          options.patience);
+  if (options.paths.empty()) return asked_paths(roots, {});
+  auto told = paths_told(ask_apart(inquire_paths(roots, options.paths, options.patience)), trees.size());
+  if (told || told.error().code != ErrorCode::stalled) return told;
+  std::vector<TreePlace> written;
+  for (const TreeConfig* tree : trees) written.push_back(written_place(*tree));
+  for (const auto* as_written : {&written, &roots}) {
+    if (auto asked = asked_paths(*as_written, options.paths, Links::unknown)) return asked;
+  }
+  return told;
 }
 
 /// One tree, or what is known of it where its file system does not answer.
@@ -424,16 +347,14 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   Reachability reached;
   const TreePlaces places = find_places(config, *trees, options, reached);
   const auto asked = find_asked(*trees, places, options);
-  if (asked && !*asked) return asked->error();
+  if (!asked && asked.error().code != ErrorCode::stalled) return asked.error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
     TreeCheck check{config, *(*trees)[i], places, reached, {scanner::Scope::whole(), {}}, options, report.checked_at};
     if (!asked) {
-      report.has_left_work = true;
       report.trees.push_back(begin_report(check));
-      report.trees.back().problems.push_back(
-          {std::string(kPathProblem), "stalled", "the file system on the way to a PATH does not answer"});
-    } else if (const AskedPaths& of_tree = (**asked)[i]; !of_tree.scope.empty()) {
+      report.trees.back().problems.push_back(problem(std::string(kPathProblem), asked.error()));
+    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.scope.empty()) {
       check.asked = of_tree;
       report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
     }

@@ -73,6 +73,7 @@ void Judge::missing(EntryIndex entry) {
 
 void Judge::unverified(EntryIndex entry, const Observation& observation) {
   skip(entry);
+  if (cache_ != nullptr) cache_->remember(entry, 0);
   result_.unverified.push_back(
       {path_of(entry), observation.reason, observation.error, manifest_.subtree_end(entry) - entry - 1});
 }

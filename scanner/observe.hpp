@@ -69,7 +69,7 @@ class OpenFile {
 };
 
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
-/// a link, never blocks on a FIFO, never crosses into another mount than the root's.
+/// a link, never blocks on a FIFO, never crosses into another mount than the root's, nor asks that for anything.
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -225,6 +226,27 @@ TEST_CASE("what may not be read is unverified, unless its content is not wanted"
           if (refused.error != EACCES) return "errno " + std::to_string(refused.error);
           if (seat.look("secret", kNothing).outcome != Outcome::seen) return "not seen";
           return seat.seen.mode == 0600 ? "" : "mode";
+        }) == "");
+}
+
+TEST_CASE("without /proc a file's attributes are seen all the same, or it is told that it may not be read") {
+  if (!driftd::test::is_root()) return driftd::test::skip("needs root");
+  const TempTree tree;
+  tree.file("file", "x", 0600);
+  if (!set_raw_attribute(tree.at("file"), "security.capability", raw_capability())) {
+    return driftd::test::skip("needs a file system with capabilities");
+  }
+  tree.link("link", "file");
+  CHECK(driftd::test::with_own_mounts([&]() -> std::string {
+          if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return "cannot cover /proc";
+          Seat seat(tree.path());
+          if (seat.look("file", kNothing).outcome != Outcome::seen) return "the file is not seen";
+          if (seat.seen.capability != raw_capability()) return "its capability is not seen";
+          if (seat.look("link", kNothing).outcome != Outcome::seen || seat.seen.target != "file") return "the link";
+          if (::setgid(driftd::test::kNobody) != 0 || ::setuid(driftd::test::kNobody) != 0) return "cannot be nobody";
+          const Observation refused = seat.look("file", kNothing);
+          if (refused.outcome != Outcome::unverified || refused.reason != UnverifiedReason::permission) return "reason";
+          return refused.error == EACCES ? "" : "errno " + std::to_string(refused.error);
         }) == "");
 }
 
