@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <thread>
 
 #include "scanner/known_files.hpp"
 #include "scanner/safe_open.hpp"
@@ -223,9 +225,18 @@ std::optional<Observation> Observer::open(int directory, const char* name, const
   const Observation seen = observe_unopened(directory, name, wanted, observed);
   // A link, a socket or a device without a driver cannot be opened and need not be.
   if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
+  // Another process has a write lease on it, and is told by the kernel that it is wanted.
+  if (error == EAGAIN) return wait_briefly(), failure(UnverifiedReason::unstable, error);
   // It was one of them a moment ago.
   const bool has_changed = error == ELOOP || error == ENXIO || error == ENODEV;
   return has_changed ? failure(UnverifiedReason::unstable, error) : failure(error);
+}
+
+void Observer::wait_briefly() const {
+  constexpr int kMilliseconds = 100;
+  for (int i = 0; i < kMilliseconds && !stop_.stop_requested(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -248,6 +249,55 @@ TEST_CASE("without /proc a file's attributes are seen all the same, or it is tol
           if (refused.outcome != Outcome::unverified || refused.reason != UnverifiedReason::permission) return "reason";
           return refused.error == EACCES ? "" : "errno " + std::to_string(refused.error);
         }) == "");
+}
+
+namespace {
+
+int leased = -1;
+
+/// A write lease on a file, as Samba and NFS servers take for their clients. Who opens the file otherwise is told that
+/// it would block, and the holder gets a signal.
+struct Lease {
+  Lease(const std::string& path, void (*on_break)(int)) {
+    before_ = ::signal(SIGIO, on_break);
+    leased = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    is_taken = ::fcntl(leased, F_SETLEASE, F_WRLCK) == 0;
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    ::close(leased);
+    ::signal(SIGIO, before_);
+  }
+
+  bool is_taken = false;
+
+ private:
+  void (*before_)(int);
+};
+
+}  // namespace
+
+TEST_CASE("a file under another's write lease is tried again, and unstable if nobody lets go of it") {
+  const TempTree tree;
+  tree.file("file", "hello");
+  Seat seat(tree.path());
+  {
+    const Lease lease(tree.at("file"), [](int) { ::fcntl(leased, F_SETLEASE, F_UNLCK); });
+    if (!lease.is_taken) return driftd::test::skip("needs a file system with leases");
+    CHECK(seat.look("file", kBlake3).outcome == Outcome::seen);
+    CHECK(seat.seen.blake3 == blake3_of("hello"));
+  }
+  {
+    const Lease lease(tree.at("file"), [](int) { ::fcntl(leased, F_SETLEASE, F_UNLCK); });
+    OpenFile file;
+    CHECK(seat.observer.begin(seat.fd.get(), "file", kBlake3, seat.seen, file).outcome == Outcome::seen);
+  }
+  const Lease lease(tree.at("file"), SIG_IGN);
+  const Observation found = seat.look("file", kBlake3);
+  CHECK(found.outcome == Outcome::unverified);
+  CHECK(found.reason == UnverifiedReason::unstable);
+  CHECK(found.error == 0);
 }
 
 TEST_CASE("errno has a reason that people understand") {
