@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -20,25 +21,44 @@ namespace {
 namespace fs = std::filesystem;
 using manifests::RelPath;
 using manifests::UniqueFd;
+using scanner::Look;
 
-bool is_nothing(int error) { return error == ENOENT || error == ENOTDIR; }
-
-/// 0, or why there is nothing to be seen; EXDEV where a mount is in the way, which may not answer. Behind a link that
-/// leads elsewhere there may be something too.
-int error_at(const UniqueFd& root, const fs::path& absolute, const RelPath& path) {
-  const scanner::Look look = root ? scanner::look_beneath(root.get(), path) : scanner::Look{ENOENT};
-  if (look.error != ELOOP) return look.error;
-  std::error_code error;
-  const auto type = fs::symlink_status(absolute, error).type();
-  if (type == fs::file_type::not_found) return ENOENT;
-  return type == fs::file_type::none ? error.value() : 0;
+/// As scanner::look_beneath(): what is mounted in the tree may not answer.
+Look look_beneath(const UniqueFd& root, const std::string& path) {
+  return root ? scanner::look_beneath(root.get(), *RelPath::parse(path)) : Look{ENOENT};
 }
 
-/// Of the last component itself; EXDEV where something is mounted.
-scanner::Look look_at_path(const fs::path& path) {
+/// Of the last component of an absolute path; EXDEV where something is mounted.
+Look look_at(const fs::path& path) {
   const UniqueFd parent(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!parent) return {errno};
   return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
+}
+
+bool is_nothing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+/// As look_beneath(), of a path behind a link of the tree.
+Look look_behind_link(const fs::path& path) {
+  std::error_code error;
+  const auto type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return {ENOENT};
+  return {type == fs::file_type::none ? error.value() : 0};
+}
+
+/// A link on the way to a path, which the scan did not follow, though whoever asks for the path does.
+std::optional<std::string> link_before(const UniqueFd& root, const std::string& path) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    std::string above = path.substr(0, slash);
+    if (look_beneath(root, above).type == DT_LNK) return above;
+  }
+  return std::nullopt;
+}
+
+/// Told as drift already, or as what a deploy has not come to yet.
+bool is_told(const scanner::ScanResult& scan, const std::string& path) {
+  const auto is_it = [&](const scanner::Finding& finding) { return finding.path == path; };
+  return std::any_of(scan.findings.begin(), scan.findings.end(), is_it) ||
+         std::any_of(scan.pending.begin(), scan.pending.end(), is_it);
 }
 
 }  // namespace
@@ -60,10 +80,17 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
       refuse(path, "behind", "lies behind " + manifests::escape(ruling.at) + ", which is no directory in the release");
       continue;
     }
-    const int error = error_at(root, fs::path(report.root) / path.str(), path);
-    const bool is_there = error == 0 || error == EXDEV;  // what is mounted there is the scan's business
-    if (!is_there && !is_nothing(error)) {
-      refuse(path, "unknown", std::generic_category().message(error));
+    Look look = look_beneath(root, path.str());
+    const bool may_be_behind = look.error == ELOOP || look.error == ENOTDIR;
+    const auto link = may_be_behind ? link_before(root, path.str()) : std::nullopt;
+    if (link && !is_told(*report.scan, *link)) {
+      refuse(path, "behind", "lies behind " + manifests::escape(*link) + ", which is a link");
+      continue;
+    }
+    if (link) look = look_behind_link(fs::path(report.root) / path.str());
+    const bool is_there = look.error == 0 || look.error == EXDEV;  // what is mounted there is the scan's business
+    if (!is_there && !is_nothing(look.error)) {
+      refuse(path, "unknown", std::generic_category().message(look.error));
       continue;
     }
     if (!is_there) report.absent.insert(path);
@@ -75,7 +102,7 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
 void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
                           TreeReport& report) {
   for (const auto& [directory, asked] : entered) {
-    const scanner::Look look = look_at_path(directory);
+    const Look look = look_at(directory);
     const bool is_link = look.type == DT_LNK;
     if (!is_link && (look.error == 0 || look.error == EXDEV || is_nothing(look.error))) continue;
     const fs::path link = resolved(fs::path(directory).parent_path()) / fs::path(directory).filename();

@@ -8,14 +8,15 @@
 #include "daemon/tree_place.hpp"
 #include "scanner/scan.hpp"
 
-/// What is wrong with the PATHs that a check was asked for: problems in its reports.
+/// What is wrong with the PATH arguments of a check, as problems of its report: nobody looked at what was meant, so it
+/// is not clean.
 namespace driftd::daemon {
 
-/// A slip of the pen must not be called clean, and neither must what nobody looked at.
+/// After the scan: paths that are neither on the host nor in the manifest, another tree's, or behind what the scan does
+/// not follow.
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
 
-/// The kernel follows a link before `..` and at a slash, the scan does not: what was meant was not looked at.
-/// `entered`: as in AskedPaths.
+/// `entered` as in AskedPaths. The kernel follows a link before `..` and at a slash, the scan does not.
 void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
                           TreeReport& report);
 

@@ -162,6 +162,28 @@ def test_a_path_behind_a_link_is_not_clean(site: Site, app: Tree, leads: str) ->
     assert "CLEAN" not in result.out
 
 
+@pytest.mark.parametrize("rule", ["--mutable=data/**", "--mutable=**/link"])
+def test_a_path_behind_a_link_in_what_may_change_is_not_clean(site: Site, app: Tree, rule: str) -> None:
+    """The link itself may be there; what it leads to was edited."""
+    (app.root / "data").mkdir()
+    site.release(app, rule)
+    (app.root / "data" / "link").symlink_to("..")
+    write_files(app.root, {"lib/util.py": "edited\n"})
+    for path in ("data/link/lib/util.py", "data/link/lib", "data/link/none"):
+        assert problems(site, f"{app.root}/{path}") == ["path:behind"]
+        assert problems(site, path, cwd=app.root) == ["path:behind"]
+        assert f"{path}: lies behind data/link, which is a link" in site.check(f"{app.root}/{path}").err
+    for path in ("data", "data/link"):
+        assert problems(site, f"{app.root}/{path}") == []
+
+
+def test_a_path_behind_a_link_that_nobody_reports_is_not_clean(site: Site, app: Tree) -> None:
+    app.settings.update(additions="ignore")
+    (app.root / "new").symlink_to("lib")
+    write_files(app.root, {"lib/util.py": "edited\n"})
+    assert problems(site, f"{app.root}/new/util.py") == ["path:behind"]
+
+
 def linked(site: Site, app: Tree) -> Path:
     """`deep` is a link to lib/deep/er, in the release too; what is behind it was edited."""
     (app.root / "deep").symlink_to("lib/deep/er")
