@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def explain(site: Site, *paths: str | Path, **how) -> Result:
     how.setdefault("timeout", SOON)
     how.setdefault("env", environment(**site.directories()))
     return driftd("explain", "--config", site.write_config(), *paths, **how)
+
+
+def at_once(site: Site, *commands: list[str | Path]) -> list[Result]:
+    """All of them, which have to wait for what hangs, and end."""
+    config = site.write_config()
+    env = environment(**site.directories())
+
+    def run(command: list[str | Path]) -> Result:
+        return driftd(*command, "--config", config, env=env, timeout=60)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(run, commands))
 
 
 def unverified(found: Found) -> list[tuple[str, str]]:
@@ -136,13 +149,14 @@ def test_a_nested_tree_that_hangs(site: Site, app: Tree, workdir: Path) -> None:
     with hanging_mount(source, app.root / "hung", workdir / "switch") as mount:
         site.release_of(source, site.tree("inner", app.root / "hung"))
         mount.hang()
-        result = site.check("--json", timeout=60).expect(COULD_NOT_JUDGE)
-        verdicts = {tree["name"]: tree["verdict"] for tree in result.json()["trees"]}
+        whole, outer, inner = at_once(
+            site, ["check", "--json"], ["explain", app.root / "app.py"], ["explain", app.root / "hung" / "app.py"]
+        )
+        verdicts = {tree["name"]: tree["verdict"] for tree in whole.expect(COULD_NOT_JUDGE).json()["trees"]}
         assert verdicts == {"app": "clean", "inner": "unknown"}
-        shown = explain(site, app.root / "app.py", timeout=60).expect(CLEAN)
-        assert "as expected" in shown.out and "inner" not in shown.out
-        shown = explain(site, app.root / "hung" / "app.py", timeout=60).expect(COULD_NOT_JUDGE)
-        assert "its file system has not answered for 30 s" in shown.out and "inner" in shown.out
+        assert "as expected" in outer.expect(CLEAN).out and "inner" not in outer.out
+        assert "its file system has not answered for 30 s" in inner.expect(COULD_NOT_JUDGE).out
+        assert "tree      inner" in inner.out
 
 
 def test_a_path_whose_way_hangs(site: Site, app: Tree, other: Tree, workdir: Path) -> None:
@@ -153,9 +167,9 @@ def test_a_path_whose_way_hangs(site: Site, app: Tree, other: Tree, workdir: Pat
     write_files(source, {"file": "x\n"})
     with hanging_mount(source, workdir / "mnt") as mount:
         mount.hang()
-        assert "as expected" in explain(site, app.root / "away", timeout=60).expect(CLEAN).out
-        shown = explain(site, workdir / "mnt" / "file", timeout=60).expect(COULD_NOT_JUDGE)
-        assert f"{workdir}/mnt/file: its file system has not answered for 30 s" in shown.out
+        link, nowhere = at_once(site, ["explain", app.root / "away"], ["explain", workdir / "mnt" / "file"])
+        assert "as expected" in link.expect(CLEAN).out
+        assert f"{workdir}/mnt/file: its file system has not answered for 30 s" in nowhere.expect(COULD_NOT_JUDGE).out
 
 
 def test_the_daemon_from_the_start(site: Site, app: Tree, hanging: HangingMount) -> None:
