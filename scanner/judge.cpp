@@ -73,6 +73,7 @@ void Judge::missing(EntryIndex entry) {
 
 void Judge::unverified(EntryIndex entry, const Observation& observation) {
   skip(entry);
+  if (cache_ != nullptr) cache_->remember(entry, 0);
   result_.unverified.push_back(
       {path_of(entry), observation.reason, observation.error, manifest_.subtree_end(entry) - entry - 1});
 }
@@ -107,7 +108,7 @@ void Judge::count_below(Finding& finding) {
     const manifests::UniqueFd fd = open_directory_beneath(root_, directory);
     ScanProgress::Place::count(place_.steps);
     if (!fd) continue;  // the finding says already that the whole is not as it should be
-    (void)listing.for_each(fd.get(), [&](const DirectoryListing::Name& name) {
+    (void)listing.for_each(fd.get(), stop_, [&](const DirectoryListing::Name& name) {
       ScanProgress::Place::count(place_.steps);
       ++finding.below;
       std::string below = join(directory, name.text);
