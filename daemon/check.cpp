@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <iterator>
-#include <set>
-#include <system_error>
 
 #include <fmt/format.h>
 
@@ -286,13 +283,21 @@ TreePlaces find_places(const Config& config, const std::vector<const TreeConfig*
   return places;
 }
 
-/// Nothing where the file system on the way to a path does not answer.
-std::optional<Result<std::vector<AskedPaths>>> find_asked(const std::vector<const TreeConfig*>& trees,
-                                                          const TreePlaces& places, const CheckOptions& options) {
+/// What the paths ask of each tree. Where the file system on the way to one does not answer, they are taken as they are
+/// written; `stalled` where that leads to no tree.
+Result<std::vector<AskedPaths>> find_asked(const std::vector<const TreeConfig*>& trees, const TreePlaces& places,
+                                           const CheckOptions& options) {
   std::vector<TreePlace> roots;
   for (const TreeConfig* tree : trees) roots.push_back(places.at(tree->name));
-  return do_with_patience([roots, paths = options.paths](const auto&) { return asked_paths(roots, paths); },
-                          options.patience);
+  if (options.paths.empty()) return asked_paths(roots, {});
+  auto told = paths_told(ask_apart(inquire_paths(roots, options.paths, options.patience)), trees.size());
+  if (told || told.error().code != ErrorCode::stalled) return told;
+  std::vector<TreePlace> written;
+  for (const TreeConfig* tree : trees) written.push_back(written_place(*tree));
+  for (const auto* as_written : {&written, &roots}) {
+    if (auto asked = asked_paths(*as_written, options.paths, Links::unknown)) return asked;
+  }
+  return told;
 }
 
 /// One tree, or what is known of it where its file system does not answer.
@@ -342,16 +347,14 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   Reachability reached;
   const TreePlaces places = find_places(config, *trees, options, reached);
   const auto asked = find_asked(*trees, places, options);
-  if (asked && !*asked) return asked->error();
+  if (!asked && asked.error().code != ErrorCode::stalled) return asked.error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
     TreeCheck check{config, *(*trees)[i], places, reached, {scanner::Scope::whole(), {}}, options, report.checked_at};
     if (!asked) {
-      report.has_left_work = true;
       report.trees.push_back(begin_report(check));
-      report.trees.back().problems.push_back(
-          {std::string(kPathProblem), "stalled", "the file system on the way to a PATH does not answer"});
-    } else if (const AskedPaths& of_tree = (**asked)[i]; !of_tree.scope.empty()) {
+      report.trees.back().problems.push_back(problem(std::string(kPathProblem), asked.error()));
+    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.scope.empty()) {
       check.asked = of_tree;
       report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
     }

@@ -1,5 +1,6 @@
 #include "daemon/config.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,13 +9,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <system_error>
+#include <string_view>
+#include <utility>
 
 #include "daemon/config_values.hpp"
 #include "daemon/yaml_tree.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
 #include "manifests/manifest.hpp"
+#include "manifests/unique_fd.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -255,14 +258,13 @@ Result<ConfigFile> read_one(const std::string& file, const OnConfigFile& on_file
 
 Result<std::vector<std::string>> tree_files(const std::filesystem::path& directory) {
   std::vector<std::string> files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename();
-    if (at->path().extension() == ".yaml" && !name.starts_with('.')) files.push_back(at->path());
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    return manifests::system_error(directory.native(), error.value());
-  }
+  manifests::UniqueFd opened = manifests::open_to_read(AT_FDCWD, directory, O_DIRECTORY);
+  if (!opened && errno == ENOENT) return files;
+  if (!opened) return manifests::system_error(directory.native(), errno);
+  const auto listed = manifests::for_each_name(std::move(opened), directory, [&](std::string_view name) {
+    if (std::filesystem::path(name).extension() == ".yaml" && !name.starts_with('.')) files.push_back(directory / name);
+  });
+  if (!listed) return manifests::Error{manifests::ErrorCode::io, listed.error().message};
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -34,11 +34,16 @@ Error no_answer(const std::string& name) {
           fmt::format("{}: the daemon does not answer; {}, and its log may say why", name, kWithoutDaemon)};
 }
 
-Error not_connected(const std::string& path, int error) {
+bool is_not_running(int error) { return error == ENOENT || error == ECONNREFUSED; }
+
+Error not_connected(const std::string& path, int error, const std::string& config_problem) {
   const std::string name = manifests::escape(path);
   switch (error) {
     case ENOENT:
     case ECONNREFUSED:
+      if (!config_problem.empty()) {
+        return {ErrorCode::io, fmt::format("{}: no daemon is running, and none would start: {}", name, config_problem)};
+      }
       return {ErrorCode::io,
               fmt::format("{}: no daemon is running; start it (systemctl start driftd); {}", name, kWithoutDaemon)};
     case EACCES:
@@ -115,13 +120,16 @@ class Conversation {
 }  // namespace
 
 Result<ControlAnswer> ask_daemon(const std::string& run_directory, const ControlRequest& request,
+                                 const std::string& config_problem,
                                  const std::function<void(std::string_view)>& on_note) {
   const std::string path = run_directory + "/" + kControlSocketName;
   const std::string name = manifests::escape(path);
   const manifests::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return manifests::system_error("a socket", errno);
   set_patience(socket.get(), kPatienceSeconds);
-  if (connect_to(socket.get(), path) != 0) return not_connected(path, errno);
+  const int error = connect_to(socket.get(), path) == 0 ? 0 : errno;
+  if (!config_problem.empty() && !is_not_running(error)) on_note(config_problem);
+  if (error != 0) return not_connected(path, error, config_problem);
   // Whoever can write that directory could call everything clean.
   const auto peer = peer_of(socket.get());
   if (!peer || !is_trusted(*peer)) {

@@ -54,6 +54,44 @@ Result<TreePlace> place_told(const Result<Texts>& answer) {
   return TreePlace{texts.at(0), texts.at(1), texts.at(2) == "remote", true};
 }
 
+/// Told in threes: the tree's number, a path of its scope and nothing, or what is entered and for which PATH.
+Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
+                      std::chrono::milliseconds patience) {
+  const auto ask = [=](const About& about) -> Result<Texts> {
+    const auto asked = asked_paths(trees, paths, Links::resolved, about);
+    if (!asked) return asked.error();
+    Texts texts;
+    for (std::size_t i = 0; i < asked->size(); ++i) {
+      const auto& [scope, entered] = (*asked)[i];
+      const auto tell = [&](const std::string& path, const std::string& by) {
+        texts.insert(texts.end(), {std::to_string(i), path, by});
+      };
+      if (scope.is_whole()) tell(".", "");
+      for (const manifests::RelPath& path : scope.paths()) tell(path.str(), "");
+      for (const auto& [directory, path] : entered) tell(directory, path);
+    }
+    return texts;
+  };
+  return {paths.front(), ask, patience};
+}
+
+Result<std::vector<AskedPaths>> paths_told(const Result<Texts>& answer, std::size_t trees) {
+  if (!answer) return answer.error();
+  std::vector<AskedPaths> asked(trees);
+  for (std::size_t i = 0; i + 2 < answer->size(); i += 3) {
+    AskedPaths& of_tree = asked.at(std::stoul((*answer)[i]));
+    const std::string& path = (*answer)[i + 1];
+    if (const std::string& by = (*answer)[i + 2]; !by.empty()) {
+      of_tree.entered.emplace(path, by);
+    } else if (path == ".") {
+      of_tree.scope.add_whole();
+    } else {
+      of_tree.scope.add(*manifests::RelPath::parse(path));
+    }
+  }
+  return asked;
+}
+
 Inquiry inquire_trust(const TrustConfig& trust, std::chrono::milliseconds patience) {
   const auto ask = [trust](const About& about) -> Result<Texts> {
     for (const std::string& directory : trust.directories) {

@@ -1,8 +1,12 @@
 #include "daemon/path_arguments.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -10,6 +14,8 @@
 #include "daemon/tree_place.hpp"
 #include "manifests/escape.hpp"
 #include "manifests/rel_path.hpp"
+#include "manifests/unique_fd.hpp"
+#include "scanner/look.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -32,24 +38,51 @@ std::optional<std::string> path_below(const fs::path& normal) {
   return RelPath::parse(path) ? std::optional(path) : std::nullopt;
 }
 
-/// Where an absolute path lies in the tree: `.` for its root.
-std::optional<std::string> path_beneath_root(const fs::path& root, const fs::path& path) {
-  const fs::path normal = path.lexically_normal();
-  fs::path leading;
-  for (auto part = normal.begin(); part != normal.end(); ++part) {
-    leading /= *part;
-    if (resolved(leading) != root) continue;
-    fs::path rest;
-    while (++part != normal.end()) rest /= *part;
-    return path_below(rest);
-  }
-  return std::nullopt;
-}
-
 bool is_beneath(const fs::path& inner, const fs::path& outer) {
   const auto [at, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
   return at == outer.end() && end != inner.end();
 }
+
+bool is_mount(const fs::path& directory, const fs::path& name) {
+  const manifests::UniqueFd fd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return fd && scanner::look_at(fd.get(), name.c_str()).error == EXDEV;
+}
+
+/// An absolute path, and where its leading parts lead.
+class Way {
+ public:
+  Way(const std::vector<TreePlace>& trees, const fs::path& path, Links links) : normal_(path.lexically_normal()) {
+    fs::path leading;
+    bool is_in_tree = false;
+    for (const fs::path& part : normal_) {
+      if (links == Links::resolved && is_in_tree && is_dead_end(trees, real_.back(), part)) return;
+      leading /= part;
+      real_.push_back(links == Links::resolved ? resolved(leading) : leading);
+      is_in_tree = is_in_tree || std::any_of(trees.begin(), trees.end(),
+                                             [&](const TreePlace& tree) { return tree.root == real_.back(); });
+    }
+  }
+
+  /// Where the path lies in a tree: `.` for its root.
+  [[nodiscard]] std::optional<std::string> beneath(const fs::path& root) const {
+    const auto at = std::find(real_.begin(), real_.end(), root);
+    if (at == real_.end()) return std::nullopt;
+    fs::path rest;
+    for (auto part = std::next(normal_.begin(), at - real_.begin() + 1); part != normal_.end(); ++part) rest /= *part;
+    return path_below(rest);
+  }
+
+ private:
+  /// What is mounted in a tree and leads to none is not asked, as it may not answer.
+  static bool is_dead_end(const std::vector<TreePlace>& trees, const fs::path& directory, const fs::path& name) {
+    const fs::path at = directory / name;
+    const auto leads_to = [&](const TreePlace& tree) { return tree.root == at || is_beneath(tree.root, at); };
+    return is_mount(directory, name) && std::none_of(trees.begin(), trees.end(), leads_to);
+  }
+
+  fs::path normal_;
+  std::vector<fs::path> real_;
+};
 
 /// A path in one of the trees.
 struct Place {
@@ -58,24 +91,27 @@ struct Place {
   fs::path written;  ///< absolute, with all its dots and slashes
 };
 
-/// Where an absolute path lies in a tree that does not answer, as it is written.
+/// Where an absolute path lies in a tree that does not answer, the innermost one, as it is written.
 std::optional<Place> place_in_silent(const std::vector<TreePlace>& trees, const fs::path& absolute) {
   const fs::path normal = absolute.lexically_normal();
+  std::optional<Place> innermost;
   for (std::size_t i = 0; i < trees.size(); ++i) {
     if (trees[i].is_known || (normal != trees[i].root && !is_beneath(normal, trees[i].root))) continue;
+    if (innermost && !is_beneath(trees[i].root, trees[innermost->tree].root)) continue;
     if (auto inside = path_below(normal.lexically_relative(trees[i].root)))
-      return Place{i, std::move(*inside), absolute};
+      innermost = Place{i, std::move(*inside), absolute};
   }
-  return std::nullopt;
+  return innermost;
 }
 
-std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::string& path) {
+std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::string& path, Links links) {
   std::vector<Place> places;
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
   if (auto silent = error ? std::nullopt : place_in_silent(trees, absolute)) return {std::move(*silent)};
-  for (std::size_t i = 0; !error && i < trees.size(); ++i) {
-    if (auto inside = path_beneath_root(trees[i].root, absolute)) places.push_back({i, std::move(*inside), absolute});
+  const Way way(trees, error ? fs::path() : absolute, links);
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    if (auto inside = way.beneath(trees[i].root)) places.push_back({i, std::move(*inside), absolute});
   }
   const auto is_outer = [&](const Place& place) {
     return std::any_of(places.begin(), places.end(),
@@ -89,7 +125,7 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   const bool leads_out = normal == ".." || normal.starts_with("../");
   for (std::size_t i = 0; i < trees.size(); ++i) {
     fs::path written = trees[i].root / path;
-    auto inside = leads_out ? path_beneath_root(trees[i].root, written) : path_below(normal);
+    auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
     if (inside) innermost.push_back({i, std::move(*inside), std::move(written)});
   }
   return innermost;
@@ -114,8 +150,8 @@ std::vector<fs::path> entered_by(const Place& place) {
 
 }  // namespace
 
-Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
-                                            const std::vector<std::string>& paths) {
+Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
+                                            Links links, const std::function<void(const std::string&)>& about) {
   std::vector<AskedPaths> asked(trees.size());
   if (paths.empty()) {
     for (AskedPaths& of_tree : asked) of_tree.scope.add_whole();
@@ -124,7 +160,8 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
   for (const std::string& path : paths) {
     // An unset variable in a script: not all trees.
     if (path.empty()) return usage("a PATH is empty");
-    const auto places = places_of(trees, path);
+    if (about) about(path);
+    const auto places = places_of(trees, path, links);
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
     for (const Place& place : places) {
       AskedPaths& of_tree = asked[place.tree];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ struct AskedPaths {
   std::map<std::string, std::string> entered;
 };
 
+/// How links on the way to a tree's root are taken.
+enum class Links { resolved, unknown };
+
 /// What the PATH arguments of a command ask of each tree; parallel to `trees`, and empty where nothing was asked of
 /// one. No paths ask for all trees as a whole. A tree whose place is not known does not answer: it is not asked either.
 ///
@@ -25,8 +29,11 @@ struct AskedPaths {
 /// taken from the working directory, as anywhere. Where that leads into no tree, it is taken from the root of each:
 /// which of them it was meant for is for the caller to find out. Links are resolved in the part that leads to a root
 /// alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in no tree.
-/// Asks the file systems on the way to the paths, so it may hang.
+/// Asks the file systems on the way to the paths, so it may hang, unless links are unknown: then a path is what is
+/// written. `about`: is told which path comes next.
 manifests::Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
-                                                       const std::vector<std::string>& paths);
+                                                       const std::vector<std::string>& paths,
+                                                       Links links = Links::resolved,
+                                                       const std::function<void(const std::string&)>& about = {});
 
 }  // namespace driftd::daemon

@@ -1,26 +1,55 @@
 #include "daemon/path_problems.hpp"
 
+#include <dirent.h>
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 #include <set>
 #include <system_error>
 
 #include "manifests/escape.hpp"
+#include "manifests/unique_fd.hpp"
+#include "scanner/look.hpp"
 #include "scanner/ruling.hpp"
 
 namespace driftd::daemon {
 namespace {
 
+namespace fs = std::filesystem;
 using manifests::RelPath;
+using manifests::UniqueFd;
+using scanner::Look;
+
+/// As scanner::look_beneath(): what is mounted in the tree may not answer.
+Look look_beneath(const UniqueFd& root, const std::string& path) {
+  return root ? scanner::look_beneath(root.get(), *RelPath::parse(path)) : Look{ENOENT};
+}
+
+/// Of the last component of an absolute path; EXDEV where something is mounted.
+Look look_at(const fs::path& path) {
+  const UniqueFd parent(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return {errno};
+  return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
+}
+
+bool is_nothing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+/// As look_beneath(), of a path behind a link of the tree.
+Look look_behind_link(const fs::path& path) {
+  std::error_code error;
+  const auto type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return {ENOENT};
+  return {type == fs::file_type::none ? error.value() : 0};
+}
 
 /// A link on the way to a path, which the scan did not follow, though whoever asks for the path does.
-std::optional<std::string> link_before(const std::string& root, const std::string& path) {
+std::optional<std::string> link_before(const UniqueFd& root, const std::string& path) {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    std::error_code error;
-    if (std::filesystem::is_symlink(std::filesystem::path(root) / path.substr(0, slash), error)) {
-      return path.substr(0, slash);
-    }
+    std::string above = path.substr(0, slash);
+    if (look_beneath(root, above).type == DT_LNK) return above;
   }
   return std::nullopt;
 }
@@ -35,7 +64,7 @@ bool is_told(const scanner::ScanResult& scan, const std::string& path) {
 }  // namespace
 
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
-  namespace fs = std::filesystem;
+  const UniqueFd root(::open(report.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const auto refuse = [&](const RelPath& path, const char* reason, const std::string& why) {
     report.problems.push_back(
         {std::string(kPathProblem), reason, manifests::escape(path.str()) + ": " + why, path.str()});
@@ -51,18 +80,19 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
       refuse(path, "behind", "lies behind " + manifests::escape(ruling.at) + ", which is no directory in the release");
       continue;
     }
-    const auto link = link_before(report.root, path.str());
+    Look look = look_beneath(root, path.str());
+    const bool may_be_behind = look.error == ELOOP || look.error == ENOTDIR;
+    const auto link = may_be_behind ? link_before(root, path.str()) : std::nullopt;
     if (link && !is_told(*report.scan, *link)) {
       refuse(path, "behind", "lies behind " + manifests::escape(*link) + ", which is a link");
       continue;
     }
-    std::error_code error;
-    const auto type = fs::symlink_status(fs::path(report.root) / path.str(), error).type();
-    if (type == fs::file_type::none) {
-      refuse(path, "unknown", error.message());
+    if (link) look = look_behind_link(fs::path(report.root) / path.str());
+    const bool is_there = look.error == 0 || look.error == EXDEV;  // what is mounted there is the scan's business
+    if (!is_there && !is_nothing(look.error)) {
+      refuse(path, "unknown", std::generic_category().message(look.error));
       continue;
     }
-    const bool is_there = type != fs::file_type::not_found;
     if (!is_there) report.absent.insert(path);
     if (is_there || report.manifest->manifest().find(path.str())) continue;
     refuse(path, "unknown", "neither on the host nor in the manifest");
@@ -71,18 +101,16 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
 
 void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
                           TreeReport& report) {
-  namespace fs = std::filesystem;
   for (const auto& [directory, asked] : entered) {
-    std::error_code error;
-    const auto type = fs::symlink_status(directory, error).type();
-    if (type != fs::file_type::symlink && type != fs::file_type::none) continue;
+    const Look look = look_at(directory);
+    const bool is_link = look.type == DT_LNK;
+    if (!is_link && (look.error == 0 || look.error == EXDEV || is_nothing(look.error))) continue;
     const fs::path link = resolved(fs::path(directory).parent_path()) / fs::path(directory).filename();
     const auto has_link = [&](const auto& place) { return beneath(place.second.root, link).has_value(); };
     if (std::none_of(places.begin(), places.end(), has_link)) continue;
     const auto own = beneath(places.at(report.name).root, link);
-    const bool is_link = type == fs::file_type::symlink;
-    const std::string why =
-        is_link ? "lies behind " + manifests::escape(directory) + ", which is a link" : error.message();
+    const std::string why = is_link ? "lies behind " + manifests::escape(directory) + ", which is a link"
+                                    : std::generic_category().message(look.error);
     report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
                                manifests::escape(asked) + ": " + why, own ? own->str() : "."});
   }

@@ -46,8 +46,8 @@ using manifests::Result;
 constexpr auto kTick = std::chrono::seconds(1);
 /// With trees whose file system does not answer at once, as a disk that has to spin up.
 constexpr auto kPatienceWithPlaces = std::chrono::seconds(5);
-/// Some 16,000 events each.
-constexpr unsigned kMostWaitingBatches = 4;
+/// Not batches: of few events each these wait in numbers whenever the main thread is held up for a moment.
+constexpr std::size_t kMostWaitingEvents = 50'000;
 /// systemd waits longer, but whoever stops a service does not like to.
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
@@ -292,14 +292,15 @@ class Service {
 
   /// On the watcher's thread. What the io_context's cannot keep up with is lost, so that it goes on with all else.
   void hand_on(scanner::WatchBatch batch) {
-    if (batch.failure.empty() && waiting_batches_ >= kMostWaitingBatches) {
+    const std::size_t weight = batch.events.size() + 1;
+    if (batch.failure.empty() && waiting_events_ + weight > kMostWaitingEvents) {
       lost_batches_ = true;
       return;
     }
-    ++waiting_batches_;
-    asio::post(io_, [this, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
+    waiting_events_ += weight;
+    asio::post(io_, [this, weight, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
       on_watch(shared);
-      --waiting_batches_;
+      waiting_events_ -= weight;
       if (!lost_batches_.exchange(false)) return;
       auto lost = std::make_shared<scanner::WatchBatch>();
       lost->overflow = true;
@@ -363,8 +364,8 @@ class Service {
   const std::string config_file_;
   const std::string host_;
   asio::io_context io_{1};
-  std::atomic<unsigned> waiting_batches_{0};
-  std::atomic<bool> lost_batches_{false};  ///< since it was looked at last
+  std::atomic<std::size_t> waiting_events_{0};  ///< told, and yet to be looked at
+  std::atomic<bool> lost_batches_{false};       ///< since it was looked at last
   Workers workers_;
   StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
   HistoryStore history_{store_};                        ///< likewise

@@ -1,5 +1,6 @@
 #include "manifests/file_io.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -17,13 +18,6 @@ namespace {
 
 Error too_large(const std::string& path, std::size_t limit) {
   return {ErrorCode::size, escape(path) + ": larger than the limit of " + std::to_string(limit) + " bytes"};
-}
-
-/// Without leaving a trace in the file's times, where that is allowed: to its owner and to root.
-int open_to_read(const std::string& path) {
-  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  const int fd = ::open(path.c_str(), kFlags | O_NOATIME);
-  return fd < 0 && errno == EPERM ? ::open(path.c_str(), kFlags) : fd;
 }
 
 /// The size of a regular file; anything else is refused.
@@ -47,6 +41,26 @@ Result<void> write_all(int fd, const std::string& path, std::string_view content
 
 }  // namespace
 
+UniqueFd open_to_read(int directory, const std::string& path, int flags) {
+  flags |= O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  UniqueFd fd(::openat(directory, path.c_str(), flags | O_NOATIME));
+  if (!fd && errno == EPERM) fd.reset(::openat(directory, path.c_str(), flags));
+  return fd;
+}
+
+Result<void> for_each_name(UniqueFd directory, const std::string& path,
+                           const std::function<void(std::string_view)>& visit) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory.get()), ::closedir);
+  if (!stream) return unreadable(path, errno);
+  directory.release();
+  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) {
+    const std::string_view name(entry->d_name);
+    if (name != "." && name != "..") visit(name);
+  }
+  if (errno != 0) return unreadable(path, errno);
+  return {};
+}
+
 Error unreadable(const std::string& path, int errno_value) {
   Error result = system_error(path, errno_value);
   result.code = ErrorCode::unreadable;
@@ -54,7 +68,7 @@ Error unreadable(const std::string& path, int errno_value) {
 }
 
 Result<RegularFile> open_regular_file(const std::string& path, std::size_t limit) {
-  UniqueFd fd(open_to_read(path));
+  UniqueFd fd = open_to_read(AT_FDCWD, path);
   if (!fd) return unreadable(path, errno);
   const auto size = regular_size(fd.get(), path);
   if (!size) return size.error();
@@ -86,13 +100,13 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  const UniqueFd fd(open_to_read(path));
+  const UniqueFd fd = open_to_read(AT_FDCWD, path);
   if (!fd) return unreadable(path, errno);
   return read_all(fd.get(), path, limit);
 }
 
 Result<SecretText> read_secret_file(const std::string& path, std::size_t limit) {
-  const UniqueFd fd(open_to_read(path));
+  const UniqueFd fd = open_to_read(AT_FDCWD, path);
   if (!fd) return unreadable(path, errno);
   // Without a writer yet, a FIFO would read as an empty secret.
   if (const auto size = regular_size(fd.get(), path); !size) return size.error();

@@ -3,13 +3,23 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "manifests/error.hpp"
 #include "manifests/secret_text.hpp"
 #include "manifests/unique_fd.hpp"
 
 namespace driftd::manifests {
+
+/// openat(2) for reading, with `flags` beside: never blocks on a FIFO, and leaves no trace in access times where the
+/// kernel allows that, as it does to root and to the owner. Empty with errno set on failure.
+UniqueFd open_to_read(int directory, const std::string& path, int flags = 0);
+
+/// Calls `visit` for every name in a directory but `.` and `..`. `path` is for messages. Fails with `unreadable`.
+Result<void> for_each_name(UniqueFd directory, const std::string& path,
+                           const std::function<void(std::string_view name)>& visit);
 
 struct RegularFile {
   UniqueFd fd;

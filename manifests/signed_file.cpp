@@ -1,11 +1,15 @@
 #include "manifests/signed_file.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
-#include <system_error>
+#include <utility>
 
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
+#include "manifests/unique_fd.hpp"
 
 namespace driftd::manifests {
 namespace {
@@ -34,13 +38,14 @@ Result<SignedBytes> read_signed_file(const std::string& path, std::size_t limit,
   const std::filesystem::path file(path);
   const std::string name = file.filename();
   std::vector<std::string> found;
-  std::error_code error;
   const auto directory = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-    if (is_signature_of(at->path().filename().native(), name)) found.push_back(at->path());
+  UniqueFd opened = open_to_read(AT_FDCWD, directory, O_DIRECTORY);
+  if (!opened) return unreadable(directory, errno);
+  const auto listed = for_each_name(std::move(opened), directory, [&](std::string_view one) {
+    if (is_signature_of(one, name)) found.push_back(directory / one);
     if (on_read) on_read();
-  }
-  if (error) return Error{ErrorCode::unreadable, escape(directory.native()) + ": " + error.message()};
+  });
+  if (!listed) return listed.error();
   if (found.empty()) {
     return Error{ErrorCode::signature,
                  escape(path + std::string(kSuffix)) +

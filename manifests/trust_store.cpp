@@ -1,13 +1,13 @@
 #include "manifests/trust_store.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "manifests/escape.hpp"
 #include "manifests/file_io.hpp"
@@ -41,7 +41,7 @@ Result<void> check_owner(int fd, const std::string& path) {
 }
 
 Result<std::string> read_trusted(int directory, const std::string& name, const std::string& path, std::size_t limit) {
-  const UniqueFd fd(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  const UniqueFd fd = open_to_read(directory, name, O_NOFOLLOW);
   if (!fd && errno == ELOOP) return refuse(path, "is a symbolic link, which is not followed here");
   if (!fd) return refuse(path, errno);
   if (auto owned = check_owner(fd.get(), path); !owned) return owned.error();
@@ -67,13 +67,11 @@ Result<std::vector<minisign::KeyId>> parse_revoked(std::string_view text, const 
 }
 
 Result<std::vector<std::string>> list(int directory, const std::string& path) {
-  UniqueFd own(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
-  if (!stream) return refuse(path, errno);
-  own.release();
+  UniqueFd own = open_to_read(directory, ".", O_DIRECTORY);
+  if (!own) return refuse(path, errno);
   std::vector<std::string> names;
-  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) names.emplace_back(entry->d_name);
-  if (errno != 0) return refuse(path, errno);
+  const auto listed = for_each_name(std::move(own), path, [&](std::string_view name) { names.emplace_back(name); });
+  if (!listed) return Error{ErrorCode::trust, listed.error().message};
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -86,7 +84,7 @@ struct Gathered {
 };
 
 Result<void> gather(const std::string& path, Gathered& gathered) {
-  const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd directory = open_to_read(AT_FDCWD, path, O_DIRECTORY | O_NOFOLLOW);
   if (!directory && errno == ENOENT) return {};
   if (!directory) return refuse(path, errno);
   if (auto owned = check_owner(directory.get(), path); !owned) return owned;

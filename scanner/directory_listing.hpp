@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string_view>
 
 namespace driftd::scanner {
@@ -21,13 +22,15 @@ class DirectoryListing {
     unsigned char type;     ///< DT_*
   };
 
-  /// Calls `visit(const Name&)` for every name but `.` and `..`; the text is valid during the call. Returns 0 or errno.
+  /// Calls `visit(const Name&)` for every name but `.` and `..`, until a stop is requested; the text is valid during
+  /// the call. Returns 0 or errno.
   template <class Visit>
-  int for_each(int directory, Visit visit) {
+  int for_each(int directory, const std::stop_token& stop, Visit visit) {
     for (;;) {
       const long filled = fill(directory);
       if (filled <= 0) return filled < 0 ? errno : 0;
       for (long at = 0; at < filled;) {
+        if (stop.stop_requested()) return 0;
         const auto* entry = reinterpret_cast<const Entry*>(buffer_.get() + at);
         at += entry->length;
         const std::string_view name(entry->name);

@@ -248,8 +248,9 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
                                             std::optional<FileTime>& changed) const {
   const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
+  const UniqueFd there = reach_beneath(places.root.get(), path.c_str());
   struct stat status {};
-  if (::fstatat(places.root.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (!there || ::fstat(there.get(), &status) != 0) {
     if (changes_names) return Stands::alone;
     return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
   }
@@ -258,7 +259,7 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
     changed = FileTime{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
   }
   if (changes_names) return Stands::alone;
-  const auto present = handle_of(places.root.get(), path.c_str());
+  const auto present = handle_of(there.get(), "");
   if (!present) return Stands::with_others;
   if (*present != change.where.target) return Stands::not_there;
   return status.st_nlink > 1 && !S_ISDIR(status.st_mode) ? Stands::with_others : Stands::alone;

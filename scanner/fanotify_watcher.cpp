@@ -24,7 +24,7 @@ using manifests::UniqueFd;
 constexpr std::uint64_t kMask =
     FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR;
 /// Reading in batches costs a third of reading each event at once.
-constexpr int kBatchMilliseconds = 5;
+constexpr int kPauseMilliseconds = 5;
 constexpr std::size_t kBufferSize = 256 * 1024;
 /// Distinct paths held before they are handed on, so that a storm does not grow the batch without bound.
 constexpr std::size_t kMaxDistinct = 16 * 1024;
@@ -55,13 +55,14 @@ class FanotifyWatcher final : public Watcher {
  private:
   void drain() {
     pollfd wait[2] = {{group_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+    auto paused = std::chrono::steady_clock::now();
     for (;;) {
-      if (::poll(wait, 2, -1) < 0 && errno != EINTR) return fail(errno);
+      const bool is_waiting = ::poll(wait, 1, 0) > 0;
+      if (!is_waiting && ::poll(wait, 2, -1) < 0 && errno != EINTR) return fail(errno);
       if (wait[1].revents != 0) return;
       if (wait[0].revents == 0) continue;
-      batch_.since = std::chrono::steady_clock::now();
-      // Waiting a moment lets an editor's whole dance arrive as one batch; the stop request still ends it.
-      if (::poll(wait + 1, 1, kBatchMilliseconds) > 0) return;
+      // What came meanwhile may be as old as the pause.
+      batch_.since = is_waiting ? paused : std::chrono::steady_clock::now();
       for (;;) {
         const ssize_t length = ::read(group_.get(), buffer_.data(), buffer_.size());
         if (length < 0 && errno == EINTR) continue;
@@ -72,6 +73,9 @@ class FanotifyWatcher final : public Watcher {
         if (seen_.size() >= kMaxDistinct) break;
       }
       hand_over();
+      paused = std::chrono::steady_clock::now();
+      // The first event is read at once; what follows upon it arrives as one batch. The stop request ends the pause.
+      if (::poll(wait + 1, 1, kPauseMilliseconds) > 0) return;
     }
   }
 

@@ -113,7 +113,8 @@ void Judge::count_below(Finding& finding) {
       first.insert(join(directory, name.text));
       if (first.size() > Finding::kFirstBelow) first.erase(std::prev(first.end()));
     };
-    if (fd) (void)listing.for_each(fd.get(), count);  // else the finding says that the whole is not as it should be
+    if (fd)
+      (void)listing.for_each(fd.get(), stop_, count);  // else the finding says that the whole is not as it should be
     if (!below.empty()) hand_over();
     if (waiting.empty()) break;
     auto& [above, names] = waiting.back();

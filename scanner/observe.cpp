@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <thread>
 
 #include "scanner/known_files.hpp"
 #include "scanner/safe_open.hpp"
@@ -103,14 +105,29 @@ int read_attributes_of(int fd, Observed& observed) {
       [&](const char* name, char* buffer, std::size_t size) { return ::fgetxattr(fd, name, buffer, size); }, observed);
 }
 
-/// The same without opening: through the directory's entry in /proc, which needs no permission to read the file.
-int read_attributes_at(int directory, const char* name, Observed& observed) {
-  const std::string path = "/proc/thread-self/fd/" + std::to_string(directory) + "/" + name;
-  return read_attributes([&](char* buffer, std::size_t size) { return ::llistxattr(path.c_str(), buffer, size); },
-                         [&](const char* attribute, char* buffer, std::size_t size) {
-                           return ::lgetxattr(path.c_str(), attribute, buffer, size);
-                         },
-                         observed);
+/// The same of what is reached and not opened: through /proc, which needs no permission to read the file. ENOENT: no
+/// /proc is mounted.
+int read_attributes_of_reached(int fd, Observed& observed) {
+  const std::string path = "/proc/thread-self/fd/" + std::to_string(fd);
+  return read_attributes(
+      [&](char* buffer, std::size_t size) { return ::listxattr(path.c_str(), buffer, size); },
+      [&](const char* name, char* buffer, std::size_t size) { return ::getxattr(path.c_str(), name, buffer, size); },
+      observed);
+}
+
+/// The same by opening it, for where there is no /proc. `status`: of what was reached there.
+Observation open_for_attributes(int directory, const char* name, const struct statx& status, Observed& observed) {
+  const UniqueFd fd = open_file_at(directory, name);
+  const int error = errno;
+  const bool has_changed = error == ENOENT || error == ELOOP || error == ENXIO || error == ENODEV;
+  if (!fd) return has_changed || error == EAGAIN ? failure(UnverifiedReason::unstable, error) : failure(error);
+  struct statx opened;  // NOLINT: filled by the kernel
+  if (::statx(fd.get(), "", AT_EMPTY_PATH, kStatMask, &opened) != 0) return failure(errno);
+  const bool is_same = opened.stx_ino == status.stx_ino && opened.stx_dev_major == status.stx_dev_major &&
+                       opened.stx_dev_minor == status.stx_dev_minor;
+  if (!is_same) return failure(UnverifiedReason::unstable, 0);
+  const int failed = read_attributes_of(fd.get(), observed);
+  return failed == 0 ? Observation{} : failure(failed);
 }
 
 }  // namespace
@@ -205,12 +222,22 @@ std::optional<Observation> Observer::open(int directory, const char* name, const
   ScanProgress::Place::count(place_.steps);
   if (file.fd_) return std::nullopt;
   if (error == ENOENT) return Observation{Outcome::vanished, {}, 0};
+  if (error == EXDEV) return failure(error);  // what is mounted there may not answer
   const Observation seen = observe_unopened(directory, name, wanted, observed);
   // A link, a socket or a device without a driver cannot be opened and need not be.
   if (seen.outcome != Outcome::seen || observed.type != FileType::file) return seen;
+  // Another process has a write lease on it, and is told by the kernel that it is wanted.
+  if (error == EAGAIN) return wait_briefly(), failure(UnverifiedReason::unstable, error);
   // It was one of them a moment ago.
   const bool has_changed = error == ELOOP || error == ENXIO || error == ENODEV;
   return has_changed ? failure(UnverifiedReason::unstable, error) : failure(error);
+}
+
+void Observer::wait_briefly() const {
+  constexpr int kMilliseconds = 100;
+  for (int i = 0; i < kMilliseconds && !stop_.stop_requested(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,
@@ -303,23 +330,23 @@ Observation Observer::observe_unopened(int directory, const char* name, const Co
 
 Observation Observer::look_unopened(int directory, const char* name, const ContentWanted& wanted,
                                     Observed& observed) const {
+  const UniqueFd there = reach_beneath(directory, name);
   struct statx status;  // NOLINT: filled by the kernel
-  if (::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status) != 0) {
+  if (!there || ::statx(there.get(), "", AT_EMPTY_PATH, kStatMask, &status) != 0) {
     if (errno == ENOENT) return {Outcome::vanished, {}, 0};
     return failure(errno);
   }
   if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   fill(status, observed);
-  if (observed.type != FileType::directory) number(directory, name, wanted, observed);
+  if (observed.type != FileType::directory) number(there.get(), "", wanted, observed);
   if (observed.type == FileType::symlink) {
     std::array<char, PATH_MAX> target;  // NOLINT: filled by the kernel
-    const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
-    if (length < 0)
-      return errno == ENOENT || errno == EINVAL ? failure(UnverifiedReason::unstable, errno) : failure(errno);
+    const ssize_t length = ::readlinkat(there.get(), "", target.data(), target.size());
+    if (length < 0) return failure(errno);
     observed.target.assign(target.data(), static_cast<std::size_t>(length));
   } else if (observed.type == FileType::file) {
-    const int error = read_attributes_at(directory, name, observed);
-    if (error == ENOENT) return failure(UnverifiedReason::unstable, error);
+    const int error = read_attributes_of_reached(there.get(), observed);
+    if (error == ENOENT) return open_for_attributes(directory, name, status, observed);
     if (error != 0) return failure(error);
   }
   return {};

@@ -70,7 +70,7 @@ class OpenFile {
 };
 
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
-/// a link, never blocks on a FIFO, never crosses into another mount than the root's.
+/// a link, never blocks on a FIFO, never crosses into another mount than the root's, nor asks that for anything.
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
@@ -79,7 +79,8 @@ class Observer {
            ScanProgress::Place* place = nullptr);
 
   /// Attributes, the content of a regular file as far as wanted, the target of a link. A file that changes while it
-  /// is read is read again, up to three times, and is `unverified: unstable` after that.
+  /// is read, or that cannot be opened for another's write lease, is tried again, up to three times, and is
+  /// `unverified: unstable` after that.
   Observation observe(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
 
   /// As observe(), but where the content is not in memory, `not_cached`: it has been asked for, and finish() gives the
@@ -115,6 +116,7 @@ class Observer {
   /// As the throttle has it: how much to read, and how far ahead to ask the disk.
   [[nodiscard]] std::uint64_t most_at_once() const;
   [[nodiscard]] std::uint64_t most_ahead() const;
+  void wait_briefly() const;
   bool look_before(OpenFile& file) const;
   static bool can_tell(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;

@@ -24,13 +24,15 @@ int prefer_noatime(Open open) {
   return fd < 0 && errno == EPERM ? open(0) : fd;
 }
 
+int open_how_beneath(int directory, const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<unsigned>(flags);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
 int open_beneath(int directory, const char* path, int flags) {
-  return prefer_noatime([&](int noatime) {
-    open_how how{};
-    how.flags = static_cast<unsigned>(kFlags | flags | noatime);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-    return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
-  });
+  return prefer_noatime([&](int noatime) { return open_how_beneath(directory, path, kFlags | flags | noatime); });
 }
 
 }  // namespace
@@ -51,5 +53,9 @@ UniqueFd open_directory_beneath(int root, std::string_view path) {
 }
 
 UniqueFd open_file_at(int directory, const char* name) { return UniqueFd(open_beneath(directory, name, 0)); }
+
+UniqueFd reach_beneath(int directory, const char* path) {
+  return UniqueFd(open_how_beneath(directory, path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
 
 }  // namespace driftd::scanner

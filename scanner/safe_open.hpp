@@ -16,4 +16,8 @@ manifests::UniqueFd open_directory_beneath(int root, std::string_view path);
 /// where it is a socket. The caller checks the type: devices and FIFOs open without blocking.
 manifests::UniqueFd open_file_at(int directory, const char* name);
 
+/// What stands at `path` below `directory`, a link too, by a descriptor that reads nothing (O_PATH): for a look at its
+/// attributes. Whatever is mounted there is not asked, as it may not answer: EXDEV.
+manifests::UniqueFd reach_beneath(int directory, const char* path);
+
 }  // namespace driftd::scanner

@@ -92,6 +92,8 @@ std::uint64_t entries_in(const manifests::Manifest& manifest, const Scope& scope
   return count;
 }
 
+Error stopped() { return {ErrorCode::io, "the scan was stopped"}; }
+
 }  // namespace
 
 Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, const Scope& scope,
@@ -121,11 +123,12 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
   if (!shared.queue.empty()) {
     while (workers.size() < options.threads) workers.push_back(std::make_unique<ScanWorker>(shared));
     run_all(shared, workers, &ScanWorker::walk_all);
+    if (stop.stop_requested()) return stopped();
     for (const auto& worker : workers) shared.cold.add(std::move(worker->deferred()));
     shared.cold.sort();
     if (!shared.cold.empty()) run_all(shared, workers, &ScanWorker::read_cold);
   }
-  if (stop.stop_requested()) return Error{ErrorCode::io, "the scan was stopped"};
+  if (stop.stop_requested()) return stopped();
 
   ScanResult result = gather(workers);
   if (const std::uint64_t expected = entries_in(shared.manifest, result.scope); result.entries != expected) {

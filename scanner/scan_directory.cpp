@@ -32,7 +32,7 @@ void ScanWorker::list(OpenDirectory& directory) {
   const Observation names = list_names(directory);
   // Some names are not known, so nothing can be said of the directory as a whole; what was seen stays judged.
   if (names.outcome != Outcome::seen) judge_.unverified(directory.path, names);
-  for (std::size_t i = 0; i < children_.size(); ++i) {
+  for (std::size_t i = 0; i < children_.size() && !shared_.stop.stop_requested(); ++i) {
     if (!seen_[i]) visit_unseen(directory, children_[i]);
   }
   hand_over_unlisted(directory);
@@ -44,10 +44,11 @@ Observation ScanWorker::list_names(OpenDirectory& directory) {
   if (wants_all && !directory.stamp) directory.stamp = DirectoryStamp::of(directory.fd.get());
   if (wants_all && !directory.stamp) return Observer::failed(errno);
   for (unsigned attempt = 1;; ++attempt) {
-    const int error = listing_.for_each(directory.fd.get(), [&](const DirectoryListing::Name& name) {
+    const int error = listing_.for_each(directory.fd.get(), shared_.stop, [&](const DirectoryListing::Name& name) {
       ScanProgress::Place::count(place_.steps);
       visit(directory, name);
     });
+    if (shared_.stop.stop_requested()) return {};
     if (error != 0 && error != ENOENT) return Observer::failed(error);
     if (error == ENOENT) {
       // The directory was removed, so no name is left in it; or so its file system says.
@@ -65,7 +66,7 @@ Observation ScanWorker::list_names(OpenDirectory& directory) {
     if (!now) return Observer::failed(errno);
     const bool has_held = *now == *directory.stamp;
     if (has_held && now->told_apart(directory.opened_after)) return {};
-    if (is_all_mutable(directory) || shared_.stop.stop_requested()) return {};
+    if (is_all_mutable(directory)) return {};
     found_.put_in_order();
     if (has_held) now->wait_for_next_tick(shared_.stop);
     const int lost = open_again(directory);

@@ -290,6 +290,8 @@ void ScanWorker::check_files(int directory, std::span<const ListedFile> files) {
 
 bool ScanWorker::is_known(int directory, EntryIndex entry) {
   if (!shared_.options.quick || shared_.cache == nullptr || !content_wanted(manifest_, entry).any()) return false;
+  // Nor is what could not be verified asked, where a mount may be that does not answer.
+  if (shared_.cache->remembered(entry) == 0) return false;
   const CName name(manifest_.name(entry));
   return shared_.cache->agrees(entry, observer_.fingerprint(directory, name.get()));
 }

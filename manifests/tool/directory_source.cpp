@@ -93,7 +93,7 @@ class DirectoryReader {
     std::vector<std::string> names;
     scanner::DirectoryListing listing;
     if (const int error = listing.for_each(
-            directory.get(), [&](const scanner::DirectoryListing::Name& name) { names.emplace_back(name.text); })) {
+            directory.get(), {}, [&](const scanner::DirectoryListing::Name& name) { names.emplace_back(name.text); })) {
       return system_error(path, error);
     }
     bool held_own_manifest = false;

@@ -61,12 +61,12 @@ def bind(directory: Path) -> Path:
     return mount
 
 
-def overlay(directory: Path) -> Path:
+def overlay(directory: Path, *more: str) -> Path:
     parts = {name: directory / name for name in ("lower", "upper", "work", "mount")}
     for part in parts.values():
         part.mkdir()
-    options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
-    run("mount", "-t", "overlay", "overlay", "-o", options, parts["mount"])
+    where = [f"lowerdir={parts['lower']}", f"upperdir={parts['upper']}", f"workdir={parts['work']}"]
+    run("mount", "-t", "overlay", "overlay", "-o", ",".join([*where, *more]), parts["mount"])
     return parts["mount"]
 
 
@@ -78,6 +78,7 @@ PLACES: dict[str, Callable[[Path], Path]] = {
     "btrfs": loop("btrfs"),
     "bind mount": bind,
     "overlay": overlay,
+    "overlay, nfs_export": lambda directory: overlay(directory, "index=on", "nfs_export=on"),
     "edited in another mount namespace": lambda directory: directory / "srv",
 }
 

@@ -17,7 +17,7 @@ from support.daemon import Daemon
 from support.http import request
 from support.marks import needs_root
 from support.process import Process
-from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFTD, USAGE, environment, run
+from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFTD, USAGE, driftd, environment, run
 from support.safe_output import assert_safe
 from support.site import Site, Tree, free_port, write_files
 from support.waiting import wait_until
@@ -45,6 +45,22 @@ class TestPlace:
             assert result.stdout == b"" and len(result.err.splitlines()) == 1, str(result)
             assert result.err.startswith(f"driftd: {socket_of(site)}: no daemon is running; start it"), str(result)
             assert "driftd --check" in result.err
+
+    @pytest.mark.skipif(Path("/etc/driftd/driftd.yaml").exists(), reason="this host has a configuration")
+    def test_neither_a_daemon_nor_a_configuration(self, site: Site) -> None:
+        for words in (["status"], ["scan", "now"]):
+            result = driftd(*words, env=environment(**site.directories())).expect(COULD_NOT_JUDGE)
+            assert result.stdout == b"" and len(result.err.splitlines()) == 1, str(result)
+            assert result.err.startswith(f"driftd: {socket_of(site)}: no daemon is running, and none would start: ")
+            assert "/etc/driftd/driftd.yaml: there is no configuration; name one with --config" in result.err
+
+    @pytest.mark.skipif(Path("/etc/driftd/driftd.yaml").exists(), reason="this host has a configuration")
+    def test_a_daemon_whose_configuration_is_gone(self, site: Site, app: Tree) -> None:
+        with Daemon(site) as daemon:
+            daemon.wait_ready()
+            result = driftd("status", env=environment(**site.directories())).expect(CLEAN)
+            assert "there is no configuration" in result.err and len(result.err.splitlines()) == 1, str(result)
+            assert "CLEAN" in result.out
 
     def test_what_a_killed_daemon_left_is_replaced(self, site: Site, app: Tree) -> None:
         killed = Daemon(site).start()

@@ -47,7 +47,7 @@ class Session:
     terminal: str
 
 
-def _become(who: Person, command: Sequence[str | Path], cwd: Path, tell: int) -> None:
+def _become(who: Person, command: Sequence[str | Path], cwd: Path, tell: int, kind: str) -> None:
     """In a child, which must never go on with the test."""
     try:
         Path("/proc/self/loginuid").write_text(str(who.login_uid))
@@ -56,24 +56,30 @@ def _become(who: Person, command: Sequence[str | Path], cwd: Path, tell: int) ->
         os.setgid(who.uid)
         os.setuid(who.uid)
         os.chdir(cwd)
-        os.execvpe(str(command[0]), [os.fspath(word) for word in command], environment(TERM="dumb"))
+        os.execvpe(str(command[0]), [os.fspath(word) for word in command], environment(TERM=kind))
     finally:
         os._exit(126)
 
 
-def in_session(who: Person, command: Sequence[str | Path], cwd: Path, seconds: float = 30) -> Session:
-    """Runs it on a terminal of its own, by somebody who logged in under one name and became another."""
+def in_session(
+    who: Person, command: Sequence[str | Path], cwd: Path, seconds: float = 30, keys: Sequence[bytes] = ()
+) -> Session:
+    """Runs it on a terminal of its own, by somebody who logged in under one name and became another. Each of the keys is
+    typed when the program has been silent for a moment."""
+    to_type = list(keys)
     told, tell = os.pipe()
     process, terminal = pty.fork()
     if process == 0:
-        _become(who, command, cwd, tell)
+        _become(who, command, cwd, tell, "linux" if keys else "dumb")
     os.close(tell)
     with os.fdopen(told) as pipe:
         number, name = pipe.read().split()
     deadline = time.monotonic() + seconds
     shown = b""
     while time.monotonic() < deadline:
-        if not select.select([terminal], [], [], 0.1)[0]:
+        if not select.select([terminal], [], [], 0.8 if to_type else 0.1)[0]:
+            if to_type:
+                os.write(terminal, to_type.pop(0))
             continue
         try:
             more = os.read(terminal, 4096)

@@ -42,9 +42,10 @@ def require_fuse() -> None:
 
 
 @contextmanager
-def hanging_mount(source: Path, mount: Path) -> Iterator[HangingMount]:
+def hanging_mount(source: Path, mount: Path, switch: Path | None = None) -> Iterator[HangingMount]:
+    """`switch`: a file to be, for when none may be beside `mount`."""
     require_fuse()
-    switch = mount.with_name(mount.name + ".switch")
+    switch = switch or mount.with_name(mount.name + ".switch")
     switch.write_text("")
     mount.mkdir()
     server = subprocess.Popen([sys.executable, _SERVER, source, mount, switch], start_new_session=True)

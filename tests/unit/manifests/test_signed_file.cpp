@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -6,7 +9,9 @@
 
 #include "manifests/signed_file.hpp"
 #include "tests/unit/support/check_error.hpp"
+#include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/must.hpp"
+#include "tests/unit/support/skip.hpp"
 #include "tests/unit/support/temp_tree.hpp"
 
 using driftd::manifests::belongs_to_manifest;
@@ -98,6 +103,29 @@ TEST_CASE("a manifest is read with all signatures beside it, and with nothing el
   check(must(read_signed_file("app.manifest")));
   check(must(read_signed_file("./app.manifest")));
   check(must(read_signed_file("below/../app.manifest")));
+}
+
+TEST_CASE("reading a manifest leaves no trace in access times, and goes on where that cannot be had") {
+  const TempTree tree;
+  tree.dir("dir", 0755);
+  tree.file("dir/app.manifest", "bytes");
+  tree.file("dir/app.manifest.minisig", "signature");
+  const timespec old[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  for (const char* name : {"dir/app.manifest", "dir/app.manifest.minisig", "dir"}) {
+    REQUIRE(::utimensat(AT_FDCWD, tree.at(name).c_str(), old, 0) == 0);
+  }
+  CHECK(must(read_signed_file(tree.at("dir/app.manifest"))).signatures.size() == 1);
+  for (const char* name : {"dir/app.manifest", "dir/app.manifest.minisig", "dir"}) {
+    CAPTURE(name);
+    struct stat status {};
+    REQUIRE(::stat(tree.at(name).c_str(), &status) == 0);
+    CHECK(status.st_atim.tv_sec == 1'000'000'000);
+  }
+  if (!driftd::test::is_root()) return driftd::test::skip("the rest needs root");
+  CHECK(driftd::test::as_nobody([&]() -> std::string {
+          const auto read = read_signed_file(tree.at("dir/app.manifest"));
+          return read ? "" : read.error().message;
+        }) == "");
 }
 
 TEST_CASE("the signatures of a link stand beside the link") {

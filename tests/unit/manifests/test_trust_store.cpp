@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <functional>
@@ -8,6 +11,7 @@
 
 #include "manifests/trust_store.hpp"
 #include "tests/unit/support/check_error.hpp"
+#include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/keys.hpp"
 #include "tests/unit/support/must.hpp"
 #include "tests/unit/support/skip.hpp"
@@ -289,4 +293,43 @@ TEST_CASE("a key that a person names is read as it is") {
   check_error(load_public_key(tree.at("huge.pub")), ErrorCode::size, "huge.pub: larger than the limit of 4096 bytes");
   check_error(load_public_key(tree.at("fifo.pub")), ErrorCode::unreadable, "fifo.pub: not a regular file");
   check_error(load_public_key(tree.at("missing.pub")), ErrorCode::unreadable, "missing.pub: No such file");
+}
+
+TEST_CASE("looking for keys leaves no trace in access times") {
+  if (!may_make_trust_directories()) return;
+  const TempTree tree;
+  tree.dir("trust.d");
+  tree.file("trust.d/alice.pub", write_public_key(new_key()));
+  const timespec old[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  for (const char* name : {"trust.d/alice.pub", "trust.d"}) {
+    REQUIRE(::utimensat(AT_FDCWD, tree.at(name).c_str(), old, 0) == 0);
+  }
+  CHECK(must(load_trust_store({tree.at("trust.d")})).keys.size() == 1);
+  for (const char* name : {"trust.d/alice.pub", "trust.d"}) {
+    CAPTURE(name);
+    struct stat status {};
+    REQUIRE(::stat(tree.at(name).c_str(), &status) == 0);
+    CHECK(status.st_atim.tv_sec == 1'000'000'000);
+  }
+}
+
+TEST_CASE("where descriptors run out that is what is told, and never that there are no keys") {
+  if (!may_make_trust_directories()) return;
+  const TempTree tree;
+  tree.dir("trust.d");
+  tree.file("trust.d/alice.pub", write_public_key(new_key()));
+  CHECK(driftd::test::in_child([&]() -> std::string {
+          const int next = ::dup(STDIN_FILENO);
+          ::close(next);
+          rlimit limit{};
+          if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return "no limit";
+          for (rlim_t free = 0; free < 2; ++free) {
+            limit.rlim_cur = static_cast<rlim_t>(next) + free;
+            if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return "no limit";
+            const auto store = load_trust_store({tree.at("trust.d")});
+            if (store) return "there are keys";
+            if (store.error().message.find("Too many open files") == std::string::npos) return store.error().message;
+          }
+          return "";
+        }) == "");
 }

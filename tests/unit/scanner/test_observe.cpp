@@ -1,10 +1,12 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -226,6 +228,76 @@ TEST_CASE("what may not be read is unverified, unless its content is not wanted"
           if (seat.look("secret", kNothing).outcome != Outcome::seen) return "not seen";
           return seat.seen.mode == 0600 ? "" : "mode";
         }) == "");
+}
+
+TEST_CASE("without /proc a file's attributes are seen all the same, or it is told that it may not be read") {
+  if (!driftd::test::is_root()) return driftd::test::skip("needs root");
+  const TempTree tree;
+  tree.file("file", "x", 0600);
+  if (!set_raw_attribute(tree.at("file"), "security.capability", raw_capability())) {
+    return driftd::test::skip("needs a file system with capabilities");
+  }
+  tree.link("link", "file");
+  CHECK(driftd::test::with_own_mounts([&]() -> std::string {
+          if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return "cannot cover /proc";
+          Seat seat(tree.path());
+          if (seat.look("file", kNothing).outcome != Outcome::seen) return "the file is not seen";
+          if (seat.seen.capability != raw_capability()) return "its capability is not seen";
+          if (seat.look("link", kNothing).outcome != Outcome::seen || seat.seen.target != "file") return "the link";
+          if (::setgid(driftd::test::kNobody) != 0 || ::setuid(driftd::test::kNobody) != 0) return "cannot be nobody";
+          const Observation refused = seat.look("file", kNothing);
+          if (refused.outcome != Outcome::unverified || refused.reason != UnverifiedReason::permission) return "reason";
+          return refused.error == EACCES ? "" : "errno " + std::to_string(refused.error);
+        }) == "");
+}
+
+namespace {
+
+int leased = -1;
+
+/// A write lease on a file, as Samba and NFS servers take for their clients. Who opens the file otherwise is told that
+/// it would block, and the holder gets a signal.
+struct Lease {
+  Lease(const std::string& path, void (*on_break)(int)) {
+    before_ = ::signal(SIGIO, on_break);
+    leased = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    is_taken = ::fcntl(leased, F_SETLEASE, F_WRLCK) == 0;
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    ::close(leased);
+    ::signal(SIGIO, before_);
+  }
+
+  bool is_taken = false;
+
+ private:
+  void (*before_)(int);
+};
+
+}  // namespace
+
+TEST_CASE("a file under another's write lease is tried again, and unstable if nobody lets go of it") {
+  const TempTree tree;
+  tree.file("file", "hello");
+  Seat seat(tree.path());
+  {
+    const Lease lease(tree.at("file"), [](int) { ::fcntl(leased, F_SETLEASE, F_UNLCK); });
+    if (!lease.is_taken) return driftd::test::skip("needs a file system with leases");
+    CHECK(seat.look("file", kBlake3).outcome == Outcome::seen);
+    CHECK(seat.seen.blake3 == blake3_of("hello"));
+  }
+  {
+    const Lease lease(tree.at("file"), [](int) { ::fcntl(leased, F_SETLEASE, F_UNLCK); });
+    OpenFile file;
+    CHECK(seat.observer.begin(seat.fd.get(), "file", kBlake3, seat.seen, file).outcome == Outcome::seen);
+  }
+  const Lease lease(tree.at("file"), SIG_IGN);
+  const Observation found = seat.look("file", kBlake3);
+  CHECK(found.outcome == Outcome::unverified);
+  CHECK(found.reason == UnverifiedReason::unstable);
+  CHECK(found.error == 0);
 }
 
 TEST_CASE("errno has a reason that people understand") {

@@ -20,6 +20,7 @@
 using driftd::manifests::UniqueFd;
 using driftd::scanner::open_directory_beneath;
 using driftd::scanner::open_file_at;
+using driftd::scanner::reach_beneath;
 using driftd::test::TempTree;
 
 namespace {
@@ -172,6 +173,32 @@ TEST_CASE("a single name: links and sockets refuse to open, nothing blocks") {
   CHECK((::fcntl(fd.get(), F_GETFL) & O_ACCMODE) == O_RDONLY);
 }
 
+TEST_CASE("what is reached is the thing itself, whatever it is and whoever may read it") {
+  const TempTree tree;
+  tree.dir("dir");
+  tree.file("dir/file", "x", 0000);
+  tree.link("link", "dir");
+  tree.fifo("fifo");
+  tree.socket("socket");
+  const UniqueFd root = open_root(tree.path());
+  for (const auto& [path, type] :
+       {std::pair("dir", S_IFDIR), {"dir/file", S_IFREG}, {"link", S_IFLNK}, {"fifo", S_IFIFO}, {"socket", S_IFSOCK}}) {
+    CAPTURE(path);
+    const UniqueFd there = reach_beneath(root.get(), path);
+    struct stat status {};
+    REQUIRE(::fstat(there.get(), &status) == 0);
+    CHECK((status.st_mode & S_IFMT) == static_cast<mode_t>(type));
+    CHECK((::fcntl(there.get(), F_GETFL) & O_PATH) != 0);
+    CHECK((::fcntl(there.get(), F_GETFD) & FD_CLOEXEC) != 0);
+  }
+  for (const auto& [path, error] :
+       {std::pair("none", ENOENT), {"link/file", ELOOP}, {"..", EXDEV}, {"fifo/x", ENOTDIR}}) {
+    CAPTURE(path);
+    CHECK_FALSE(reach_beneath(root.get(), path));
+    CHECK(errno == error);
+  }
+}
+
 TEST_CASE("looking leaves no trace in access times") {
   const TempTree tree;
   tree.dir("dir");
@@ -217,7 +244,9 @@ TEST_CASE("a mount in the way is EXDEV, a bind mount of the same file system too
     const UniqueFd root = open_root(tree.at("root"));
     for (const char* path : {"tmpfs", "bind", "bind/sub"}) {
       if (error_of_directory(root.get(), path) != EXDEV) return std::string(path) + " was entered";
+      if (reach_beneath(root.get(), path) || errno != EXDEV) return std::string(path) + " was reached";
     }
+    if (!reach_beneath(root.get(), ".")) return "the root was not reached";
     return "";
   });
   CHECK(said == "");

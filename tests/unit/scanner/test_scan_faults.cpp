@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -461,5 +462,37 @@ TEST_CASE("what is added and there all the time is told, or that it is not known
         }
       }
     }
+  }
+}
+
+TEST_CASE("a stop ends the look at a directory in its midst, however many names it has or lacks") {
+  for (const bool is_missing : {true, false}) {
+    CAPTURE(is_missing);
+    ScanSite site(TempTree::Where::memory);
+    site.tree.dir("d");
+    constexpr unsigned kNames = 1000;
+    for (unsigned i = 0; i < kNames; ++i) site.tree.file("d/" + std::to_string(i), "");
+    site.release();
+    if (is_missing) {
+      site.tree.remove("d");
+      site.tree.dir("d");
+    } else {
+      std::erase_if(site.entries, [](const auto& entry) { return entry.first.starts_with("d/"); });
+    }
+    const ScanPlan plan = site.plan();
+    ScanSite::settle();
+    REQUIRE(run(plan, Scope::whole(), 1, failing(0, 0)).calls.size() > kNames);
+    constexpr unsigned kStop = 40;
+    std::stop_source stop;
+    std::optional<Result> result;
+    const auto look = [&] {
+      result.emplace(scan(plan, Scope::whole(), {.threads = 1, .throttle = nullptr}, stop.get_token()));
+    };
+    const auto calls = SyscallGate::run(look, [&](unsigned nth) {
+      if (nth == kStop) stop.request_stop();
+      return 0;
+    });
+    CHECK_FALSE(result->has_value());
+    CHECK(calls.size() < kStop + 10);
   }
 }

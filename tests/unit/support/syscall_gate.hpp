@@ -59,9 +59,9 @@ class SyscallGate {
  private:
   /// For this thread and those that it starts.
   static int install_filter() {
-    constexpr std::array kCalls{SYS_openat,     SYS_openat2,   SYS_statx,      SYS_newfstatat, SYS_fstat,
-                                SYS_getdents64, SYS_read,      SYS_preadv2,    SYS_pread64,    SYS_readlinkat,
-                                SYS_flistxattr, SYS_fgetxattr, SYS_llistxattr, SYS_lgetxattr};
+    constexpr std::array kCalls{SYS_openat,     SYS_openat2,   SYS_statx,     SYS_newfstatat, SYS_fstat,
+                                SYS_getdents64, SYS_read,      SYS_preadv2,   SYS_pread64,    SYS_readlinkat,
+                                SYS_flistxattr, SYS_fgetxattr, SYS_listxattr, SYS_getxattr};
     std::array<sock_filter, kCalls.size() + 3> program{};
     program[0] = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr));
     for (std::size_t i = 0; i < kCalls.size(); ++i) {
