@@ -13,7 +13,6 @@
 #include "scanner/compare.hpp"
 #include "scanner/directory_listing.hpp"
 #include "scanner/safe_open.hpp"
-#include "scanner/stat_cache.hpp"
 
 namespace driftd::scanner {
 
@@ -32,7 +31,18 @@ ContentWanted content_wanted(const manifests::Manifest& manifest, EntryIndex ent
 
 Judge::Judge(const manifests::Manifest& manifest, const ScanPlan& plan, int root, StatCache* cache,
              ScanProgress::Place& place, std::stop_token stop)
-    : manifest_(manifest), plan_(plan), root_(root), cache_(cache), place_(place), stop_(std::move(stop)) {}
+    : manifest_(manifest),
+      plan_(plan),
+      root_(root),
+      cache_(cache),
+      begun_(cache != nullptr ? cache->moment() : 0),
+      place_(place),
+      stop_(std::move(stop)) {}
+
+void Judge::forget_all(EntryIndex entry) {
+  if (cache_ == nullptr) return;
+  for (const EntryIndex end = manifest_.subtree_end(entry); entry < end; ++entry) cache_->forget(entry);
+}
 
 void Judge::settle(EntryIndex entry, const Observation& observation, const Observed& observed) {
   if (observed.number != 0) result_.files.push_back({observed.number, entry});
@@ -51,8 +61,12 @@ void Judge::seen(EntryIndex entry, const Observed& observed) {
   is_directory ? void(++result_.entries) : skip(entry);
   if (type == EntryType::file && !content_wanted(manifest_, entry).any()) ++result_.unchecked;
   auto finding = compare(manifest_, entry, observed, plan_.accounts);
-  if (cache_ != nullptr) cache_->remember(entry, finding ? 0 : observed.fingerprint);
-  if (!finding) return;
+  if (!finding) {
+    if (cache_ != nullptr) cache_->remember(entry, observed.fingerprint, begun_);
+    return;
+  }
+  if (!is_directory) forget_all(entry);
+  if (is_directory && cache_ != nullptr) cache_->forget(entry);
   finding->path = path_of(entry);
   if (!is_directory) {
     observed.type == FileType::directory ? count_below(*finding)
@@ -63,13 +77,14 @@ void Judge::seen(EntryIndex entry, const Observed& observed) {
 
 void Judge::missing(EntryIndex entry) {
   skip(entry);
+  forget_all(entry);
   std::string path = path_of(entry);
   if (!may_vanish(path, entry)) report(scanner::missing(manifest_, entry), std::move(path));
 }
 
 void Judge::unverified(EntryIndex entry, const Observation& observation) {
   skip(entry);
-  if (cache_ != nullptr) cache_->remember(entry, 0);
+  forget_all(entry);
   result_.unverified.push_back(
       {path_of(entry), observation.reason, observation.error, manifest_.subtree_end(entry) - entry - 1});
 }

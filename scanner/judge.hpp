@@ -6,6 +6,7 @@
 #include "manifests/manifest.hpp"
 #include "scanner/observe.hpp"
 #include "scanner/scan.hpp"
+#include "scanner/stat_cache.hpp"
 
 namespace driftd::scanner {
 
@@ -41,6 +42,8 @@ class Judge {
   [[nodiscard]] ScanResult& result() { return result_; }
 
  private:
+  /// Neither the entry nor anything below it was found to agree.
+  void forget_all(EntryIndex entry);
   void report(Finding finding, std::string path);
   void count_below(Finding& finding);
   [[nodiscard]] bool may_vanish(const std::string& path, EntryIndex entry) const;
@@ -50,6 +53,7 @@ class Judge {
   const ScanPlan& plan_;
   const int root_;
   StatCache* cache_;
+  const StatCache::Moment begun_;
   ScanProgress::Place& place_;
   std::stop_token stop_;
   ScanResult result_;

@@ -37,7 +37,20 @@ StatCache::Fingerprint StatCache::fingerprint(const struct statx& status) const 
   Fingerprint condensed = 0;
   ::crypto_shorthash(reinterpret_cast<unsigned char*>(&condensed), reinterpret_cast<const unsigned char*>(facts.data()),
                      sizeof facts, key_.data());
-  return condensed;
+  return condensed | 1U;
+}
+
+void StatCache::remember(manifests::EntryIndex entry, Fingerprint seen, Moment begun) {
+  if (seen == 0) return forget(entry);
+  auto& held = entries_[entry];
+  std::uint64_t before = held.load(std::memory_order_relaxed);
+  while (is_fingerprint(before) || before <= begun) {
+    if (held.compare_exchange_weak(before, seen, std::memory_order_relaxed)) return;
+  }
+}
+
+void StatCache::forget(manifests::EntryIndex entry) {
+  entries_[entry].store(forgotten_.fetch_add(2, std::memory_order_relaxed) + 2, std::memory_order_relaxed);
 }
 
 }  // namespace driftd::scanner

@@ -33,20 +33,31 @@ class StatCache {
   }
   /// 0: none.
   [[nodiscard]] Fingerprint remembered(manifests::EntryIndex entry) const {
-    return entries_[entry].load(std::memory_order_relaxed);
+    const std::uint64_t value = entries_[entry].load(std::memory_order_relaxed);
+    return is_fingerprint(value) ? value : 0;
   }
-  /// The entry agreed with the manifest when it looked like that.
-  void remember(manifests::EntryIndex entry, Fingerprint seen) {
-    entries_[entry].store(seen, std::memory_order_relaxed);
-  }
+
+  /// A moment, as forget() counts them.
+  using Moment = std::uint64_t;
+  [[nodiscard]] Moment moment() const { return forgotten_.load(std::memory_order_relaxed); }
+
+  /// A look that began at that moment or later found that the entry agreed with the manifest, when it looked like that.
+  /// Unless another look has found otherwise meanwhile: a file can change without any trace in its times.
+  void remember(manifests::EntryIndex entry, Fingerprint seen, Moment begun);
+  /// The entry did not agree, or nobody could tell.
+  void forget(manifests::EntryIndex entry);
 
   /// CLOCK_REALTIME_COARSE, which the kernel stamps files with.
   static std::int64_t coarse_now();
 
  private:
+  static bool is_fingerprint(std::uint64_t value) { return (value & 1U) != 0; }
+
   std::int64_t (*now_)();
   std::array<unsigned char, 16> key_;  // NOLINT: set in the constructor
-  std::vector<std::atomic<Fingerprint>> entries_;
+  /// Odd: a fingerprint. Even: when the entry was forgotten, or 0.
+  std::vector<std::atomic<std::uint64_t>> entries_;
+  std::atomic<Moment> forgotten_{0};
 };
 
 }  // namespace driftd::scanner

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -167,6 +168,38 @@ TEST_CASE("a quick scan sees what stat shows: a forged mtime, too, and whatever 
   tree.file("d1/new", "");
   CHECK(lines_of(site.quick()) == std::vector<std::string>{"modified d0/f5", "metadata d1/f3", "missing d1/f4",
                                                            "added d1/new", "modified d2/f9"});
+}
+
+TEST_CASE("what another look has found wrong meanwhile is not remembered as right") {
+  StatCache cache(2);
+  const auto begun = cache.moment();
+  cache.remember(0, 101, begun);
+  CHECK(cache.agrees(0, 101));
+  cache.forget(0);  // by a look that began later, and has ended
+  CHECK(cache.remembered(0) == 0);
+  cache.remember(0, 101, begun);
+  CHECK_FALSE(cache.agrees(0, 101));
+  cache.remember(0, 103, cache.moment());
+  CHECK(cache.agrees(0, 103));
+  cache.remember(1, 101, begun);
+  CHECK(cache.agrees(1, 101));
+}
+
+TEST_CASE("nothing is known any more of what is below a directory that was away, or was none") {
+  QuickSite site;
+  fill(site.site, 3, 4);
+  site.release();
+  REQUIRE(site.full().findings.empty());
+  const auto& tree = site.site.tree;
+  std::filesystem::rename(tree.at("d1"), tree.at("away"));
+  tree.file("d2.new", "x");
+  std::filesystem::rename(tree.at("d2"), tree.at("d2.old"));
+  std::filesystem::rename(tree.at("d2.new"), tree.at("d2"));
+  CHECK(site.quick().findings.size() == 4);
+  tree.remove("d2");
+  std::filesystem::rename(tree.at("d2.old"), tree.at("d2"));
+  std::filesystem::rename(tree.at("away"), tree.at("d1"));
+  CHECK(site.quick().hashed_files == 8);
 }
 
 TEST_CASE("what was changed in the last two seconds is not remembered") {
