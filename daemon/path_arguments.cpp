@@ -72,6 +72,20 @@ class Way {
     return path_below(rest);
   }
 
+  /// The first link below a tree's root, on the way to a tree in it, as a path of the tree. Nothing: there is none.
+  [[nodiscard]] std::optional<std::string> link_on_the_way(const std::vector<TreePlace>& trees,
+                                                           const fs::path& root) const {
+    const auto at = std::find(real_.begin(), real_.end(), root);
+    fs::path below;
+    auto part = std::next(normal_.begin(), at - real_.begin());
+    for (auto real = at; real != real_.end() && ++real != real_.end();) {
+      below /= *++part;
+      if (*real != root / below) return path_below(below);
+      if (std::any_of(trees.begin(), trees.end(), [&](const TreePlace& tree) { return tree.root == *real; })) break;
+    }
+    return std::nullopt;
+  }
+
  private:
   /// What is mounted in a tree and leads to none is not asked, as it may not answer.
   static bool is_dead_end(const std::vector<TreePlace>& trees, const fs::path& directory, const fs::path& name) {
@@ -113,12 +127,17 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   for (std::size_t i = 0; i < trees.size(); ++i) {
     if (auto inside = way.beneath(trees[i].root)) places.push_back({i, std::move(*inside), absolute});
   }
-  const auto is_outer = [&](const Place& place) {
-    return std::any_of(places.begin(), places.end(),
-                       [&](const Place& other) { return is_beneath(trees[other.tree].root, trees[place.tree].root); });
-  };
   std::vector<Place> innermost;
-  std::copy_if(places.begin(), places.end(), std::back_inserter(innermost), std::not_fn(is_outer));
+  for (const Place& place : places) {
+    const fs::path& root = trees[place.tree].root;
+    const bool has_inner = std::any_of(places.begin(), places.end(),
+                                       [&](const Place& other) { return is_beneath(trees[other.tree].root, root); });
+    if (!has_inner) {
+      innermost.push_back(place);
+    } else if (auto link = way.link_on_the_way(trees, root)) {
+      innermost.push_back({place.tree, *link, root / *link});
+    }
+  }
   if (!innermost.empty() || fs::path(path).is_absolute()) return innermost;
   // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
   const std::string normal = fs::path(path).lexically_normal();

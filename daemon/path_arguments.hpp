@@ -25,7 +25,8 @@ enum class Links { resolved, unknown };
 /// What the PATH arguments of a command ask of each tree; parallel to `trees`, and empty where nothing was asked of
 /// one. No paths ask for all trees as a whole. A tree whose place is not known does not answer: it is not asked either.
 ///
-/// An absolute path belongs to the trees in whose root it lies, the innermost root of nested ones. A relative path is
+/// An absolute path belongs to the trees in whose root it lies, the innermost root of nested ones; where a link of the
+/// outer tree leads to that, the link is asked of the outer one. A relative path is
 /// taken from the working directory, as anywhere. Where that leads into no tree, it is taken from the root of each:
 /// which of them it was meant for is for the caller to find out. Links are resolved in the part that leads to a root
 /// alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in no tree.

@@ -37,14 +37,6 @@ Look look_at(const fs::path& path) {
 
 bool is_nothing(int error) { return error == ENOENT || error == ENOTDIR; }
 
-/// As look_beneath(), of a path behind a link of the tree.
-Look look_behind_link(const fs::path& path) {
-  std::error_code error;
-  const auto type = fs::symlink_status(path, error).type();
-  if (type == fs::file_type::not_found) return {ENOENT};
-  return {type == fs::file_type::none ? error.value() : 0};
-}
-
 /// A link on the way to a path, which the scan did not follow, though whoever asks for the path does.
 std::optional<std::string> link_before(const UniqueFd& root, const std::string& path) {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
@@ -80,14 +72,14 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
       refuse(path, "behind", "lies behind " + manifests::escape(ruling.at) + ", which is no directory in the release");
       continue;
     }
-    Look look = look_beneath(root, path.str());
+    const Look look = look_beneath(root, path.str());
     const bool may_be_behind = look.error == ELOOP || look.error == ENOTDIR;
     const auto link = may_be_behind ? link_before(root, path.str()) : std::nullopt;
-    if (link && !is_told(*report.scan, *link)) {
+    if (link) {
+      if (is_told(*report.scan, *link)) continue;  // and where it leads need not answer
       refuse(path, "behind", "lies behind " + manifests::escape(*link) + ", which is a link");
       continue;
     }
-    if (link) look = look_behind_link(fs::path(report.root) / path.str());
     const bool is_there = look.error == 0 || look.error == EXDEV;  // what is mounted there is the scan's business
     if (!is_there && !is_nothing(look.error)) {
       refuse(path, "unknown", std::generic_category().message(look.error));

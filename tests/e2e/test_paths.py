@@ -251,13 +251,35 @@ def test_links_that_lead_to_a_tree_are_followed(site: Site, app: Tree) -> None:
     site.release(app)
     for path in (f"{app.root}/inner/", f"{app.root}/inner/.", f"{app.root}/inner/other.py", f"{inner.root}/"):
         found = check(site, path)
-        assert [tree["name"] for tree in found.document["trees"]] == ["inner"]
+        by_link = path.startswith(f"{app.root}/inner")
+        assert [tree["name"] for tree in found.document["trees"]] == [*(["app"] if by_link else []), "inner"]
         assert found.document["verdict"] == "clean"
     for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/", "shortcut/../shortcut/lib"):
         assert check(site, f"{site.directory}/{path}").document["verdict"] == "clean"
     for path in (f"{app.root}/inner/../app.py", f"{app.root}/inner/../plugins/inner/other.py"):
         assert check(site, path).document["verdict"] == "unknown"
     assert check(site, f"{site.directory}/shortcut/inner/../app.py").document["verdict"] == "unknown"
+
+
+def test_a_link_that_leads_to_another_tree_than_it_should(site: Site, app: Tree) -> None:
+    """Both trees are as they were released, and the outer one's link is not."""
+    for name in ("old", "new"):
+        second_tree(site, name, app.root / name)
+    (app.root / "used").symlink_to("new")
+    site.release(app)
+    assert check(site, f"{app.root}/used/other.py").document["verdict"] == "clean"
+    (app.root / "used").unlink()
+    (app.root / "used").symlink_to("old")
+    for path in ("used", "used/", "used/.", "used/other.py"):
+        assert check(site, f"{app.root}/{path}").kinds == {"used": "target"}
+        assert check(site, path, cwd=app.root).kinds == {"used": "target"}
+    explained = driftd(
+        "explain", "--config", site.write_config(), f"{app.root}/used/other.py", env=environment(**site.directories())
+    )
+    assert explained.code == 2
+    shutil.rmtree(app.root / "lib")
+    (app.root / "lib").symlink_to("new")
+    assert check(site, f"{app.root}/lib/other.py").kinds == {"lib": "type"}
 
 
 def test_a_link_on_the_way_is_told_whatever_other_trees_know(site: Site, app: Tree) -> None:
