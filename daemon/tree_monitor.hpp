@@ -171,6 +171,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::optional<RunningScan> long_scan_;  ///< a limited full one; others go on beside it
   std::optional<Overtaken> overtaken_;    ///< waits for a scan that completes it
   bool is_lateness_told_ = false;
+  bool has_failed_ = false;  ///< and no full scan has made up for it yet
   unsigned scans_ = 0;
   unsigned last_judged_ = 0;      ///< the number of the last full scan that counted, well or not
   std::optional<Depth> again_{};  ///< something asked for another scan meanwhile

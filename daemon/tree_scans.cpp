@@ -137,6 +137,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
     scanned.result->hashed_bytes += ended.completes->hashed_bytes;
   }
   if (is_full) last_judged_ = ended.number;
+  if (is_full) has_failed_ = false;
   plan_ = scanned.plan;
   if (is_full && evidence_ && !context_.places->at(name).is_remote)
     evidence_->watch(state_.config().root, plan_->manifest);
@@ -156,7 +157,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   end_deploy_if_done();
   finder_->look_later();
   if (is_full) full_scan_at_ = Clock::now() + with_jitter(state_.full_interval());
-  if (is_full && scanned.duration < state_.full_interval()) is_lateness_told_ = false;
+  if (is_full && ended.pace == Pace::limited && scanned.duration < state_.full_interval()) is_lateness_told_ = false;
   const auto quick_scan_at = Clock::now() + with_jitter(state_.quick_interval());
   await_scan(long_scan_ ? quick_scan_at : std::min(full_scan_at_, quick_scan_at));
 }
@@ -164,6 +165,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
 void TreeMonitor::on_failure(const RunningScan& ended, const std::string& why) {
   const Depth depth = ended.completes ? Depth::full : ended.depth;
   if (depth == Depth::full) last_judged_ = ended.number;
+  has_failed_ = true;
   state_.scan_failed(depth, why);
   spdlog::error("{}: {} scan failed: {}", state_.config().name, name_of(depth), why);
   full_scan_at_ =
@@ -214,8 +216,9 @@ void TreeMonitor::await_scan(Clock::time_point at) {
     const auto self = weak.lock();
     if (!self || error || self->stopped_) return;
     const auto now = Clock::now();
-    if (!self->long_scan_)
-      return self->start_scan(now >= self->full_scan_at_ ? Depth::full : Depth::quick, Pace::limited);
+    // The tree is unknown until that has ended, so nobody waits for the limits.
+    const auto pace = self->has_failed_ ? Pace::free : Pace::limited;
+    if (!self->long_scan_) return self->start_scan(now >= self->full_scan_at_ ? Depth::full : Depth::quick, pace);
     // Beside it, what is known is looked at; where nothing is yet, it is the one to tell.
     if (self->plan_ && self->cache_) return self->start_scan(Depth::quick, Pace::limited);
     self->await_scan(now + with_jitter(self->state_.quick_interval()));
