@@ -5,11 +5,16 @@
 namespace driftd::scanner {
 
 Branch::~Branch() {
-  // Whoever is the last to hold one may take it apart.
-  for (Pointer one = std::move(above_); one && one.use_count() == 1;) {
-    Pointer above = std::move(one->above_);
-    one = std::move(above);
+  // What is above goes by the outermost of these calls, one after the other.
+  thread_local Pointer* next = nullptr;
+  if (next != nullptr) {
+    *next = std::move(above_);
+    return;
   }
+  Pointer above;
+  next = &above;
+  for (Pointer one = std::move(above_); one; one = std::exchange(above, nullptr)) one.reset();
+  next = nullptr;
 }
 
 std::string Branch::path() const {

@@ -25,7 +25,7 @@ class Branch {
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
-  mutable Pointer above_;  ///< changes in the destructor of what is below only
+  Pointer above_;
   std::string name_;
 };
 

@@ -31,14 +31,18 @@ class Gate {
     if (!std::exchange(is_open_, true)) opened_.set_value();
   }
   std::function<bool()> passage() {
-    return [passed = passed_] {
+    return [passed = passed_, is_reached = is_reached_] {
+      *is_reached = true;
       passed.wait();
       return true;
     };
   }
+  /// Somebody stands before it, or has passed.
+  [[nodiscard]] bool is_reached() const { return *is_reached_; }
 
  private:
   bool is_open_ = false;
+  std::shared_ptr<std::atomic<bool>> is_reached_ = std::make_shared<std::atomic<bool>>(false);
   std::promise<void> opened_;
   std::shared_future<void> passed_ = opened_.get_future().share();
 };
@@ -169,6 +173,7 @@ TEST_CASE("a limited full scan keeps no other of its own tree waiting, and its t
   bench.scan(tree, "urgent", at_once);
   bench.run_until_ended(2);
   CHECK(tree->long_scans.has_value());
+  bench.run_until([&] { return gate.is_reached(); });
   // It stands still, and that shows.
   const auto start = Workers::Clock::now();
   for (auto at = start; at <= start + 5s; at += 1s) (void)tree->standstill(at);
