@@ -25,7 +25,7 @@ rm -f "$results"/*.xml
 export DRIFTD_BUILD=$build DRIFTD_VECTORS=$PWD/tests/vectors DRIFTD_GOLDEN=$PWD/tests/unit/daemon/golden
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
 
 failed_steps=0
 # Runs one step; a step that fails and has no failure among its results counts as one.
