@@ -26,13 +26,12 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.daemon import Daemon  # noqa: E402
-from support.evidence import SOMEBODY, Person, in_session, open_drift  # noqa: E402
+from support.evidence import GIT, SOMEBODY, Person, in_session, make_repository, open_drift  # noqa: E402
 from support.programs import succeed  # noqa: E402
 from support.site import Site, Tree, small_application  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
 ADMINISTRATOR = Person(0, "root", SOMEBODY.login_uid, SOMEBODY.login_user)
-GIT = "git --git-dir=../../repository --work-tree=."
 MAPPING = """
 import mmap, os, time
 with open("settings.py", "r+b") as file:
@@ -79,7 +78,7 @@ EDITS = (
 
 
 def make_things_to_install(directory: Path, tree: Tree) -> None:
-    """Of pip's, npm's and dpkg's kind; and a revision in which settings.py was another."""
+    """Of pip's, npm's, dpkg's and git's kind."""
     with zipfile.ZipFile(directory / "hotlib-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("hotlib/__init__.py", "VERSION = 1\n")
         wheel.writestr("hotlib-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: hotlib\nVersion: 1.0\n")
@@ -99,16 +98,8 @@ def make_things_to_install(directory: Path, tree: Tree) -> None:
     (directory / "dpkg" / "updates").mkdir(parents=True)
     (directory / "dpkg" / "info").mkdir()
     (directory / "dpkg" / "status").touch()
-    (directory / "repository").mkdir()
-    succeed(["chown", f"{SOMEBODY.uid}:{SOMEBODY.uid}", directory, directory / "repository"])
-    identity = "-c user.name=Dev -c user.email=dev@example.org"
-    lines = f"""
-        {GIT} init --quiet
-        cp settings.py ../../repository/kept; echo older > settings.py; {GIT} add --all
-        {GIT} {identity} commit --quiet --message older
-        cp ../../repository/kept settings.py; {GIT} add --all; {GIT} {identity} commit --quiet --message release
-    """
-    succeed(["setpriv", f"--reuid={SOMEBODY.uid}", "--clear-groups", "sh", "-euc", lines], cwd=tree.root)
+    succeed(["chown", f"{SOMEBODY.uid}:{SOMEBODY.uid}", directory])
+    make_repository(tree)
 
 
 def put_back(site: Site, tree: Tree) -> None:

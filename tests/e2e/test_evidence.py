@@ -13,7 +13,7 @@ import pytest
 
 from support.checks import check
 from support.daemon import Daemon
-from support.evidence import SOMEBODY, in_session, open_drift
+from support.evidence import GIT, SOMEBODY, in_session, make_repository, open_drift
 from support.fanotify import kernel_can_watch
 from support.marks import needs_root
 from support.programs import CLEAN, DRIFT, driftd, environment, succeed
@@ -58,7 +58,6 @@ def by(line: str, name: str, path: str = "settings.py", kind: str = "modified", 
 
 
 VIM = "vim.tiny -u NONE -N -es -c 'set backupskip=' -c '1s/^/# by hand\\r/' -c write -c quit settings.py"
-GIT = "git --git-dir=../../repository --work-tree=."
 EDITS = (
     by("echo 'DEBUG = True' > settings.py", "sh", program="/usr/bin/dash"),
     by("echo 'DEBUG = True' >> settings.py", "sh", program="/usr/bin/dash"),
@@ -81,20 +80,6 @@ EDITS = (
 )
 
 
-def make_repository(site: Site, tree: Tree) -> None:
-    """A revision before the release, in which settings.py was another."""
-    (site.directory / "repository").mkdir()
-    succeed(["chown", f"{SOMEBODY.uid}:{SOMEBODY.uid}", site.directory / "repository"])
-    identity = "-c user.name=Dev -c user.email=dev@example.org"
-    lines = f"""
-        {GIT} init --quiet
-        cp settings.py ../../repository/kept; echo older > settings.py; {GIT} add --all
-        {GIT} {identity} commit --quiet --message older
-        cp ../../repository/kept settings.py; {GIT} add --all; {GIT} {identity} commit --quiet --message release
-    """
-    succeed(["setpriv", f"--reuid={SOMEBODY.uid}", "--clear-groups", "sh", "-euc", lines], cwd=tree.root)
-
-
 def put_back(site: Site, tree: Tree) -> None:
     succeed(["rsync", "-aI", "--delete", f"{site.directory}/pristine/", tree.root])
 
@@ -114,7 +99,7 @@ def seen_edit(site: Site, tree: Tree, daemon: Daemon, edit: Edit) -> tuple[dict[
 
 @pytest.mark.parametrize("edit", EDITS, ids=str)
 def test_who_made_an_edit(site: Site, watched: Tree, edit: Edit) -> None:
-    make_repository(site, watched)
+    make_repository(watched)
     succeed(["cp", "-a", watched.root, site.directory / "pristine"])
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})

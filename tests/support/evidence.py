@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.programs import environment, printable
-from support.site import Site
+from support.programs import environment, printable, succeed
+from support.site import Site, Tree
 
 
 def open_drift(site: Site) -> dict[str, dict[str, Any] | None]:
@@ -39,6 +39,23 @@ class Person:
 
 
 SOMEBODY = Person(2, "bin", 1, "daemon")
+# As it is called in a tree for which make_repository() was called.
+GIT = "git --git-dir=../../repository --work-tree=."
+
+
+def make_repository(tree: Tree) -> None:
+    """Two directories above the tree: a revision before the release, in which settings.py was another."""
+    repository = tree.root.parent.parent / "repository"
+    repository.mkdir()
+    succeed(["chown", f"{SOMEBODY.uid}:{SOMEBODY.uid}", repository])
+    identity = "-c user.name=Dev -c user.email=dev@example.org"
+    lines = f"""
+        {GIT} init --quiet
+        cp settings.py ../../repository/kept; echo older > settings.py; {GIT} add --all
+        {GIT} {identity} commit --quiet --message older
+        cp ../../repository/kept settings.py; {GIT} add --all; {GIT} {identity} commit --quiet --message release
+    """
+    succeed(["setpriv", f"--reuid={SOMEBODY.uid}", "--clear-groups", "sh", "-euc", lines], cwd=tree.root)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +21,7 @@
 #include "tests/unit/scanner/chaos.hpp"
 #include "tests/unit/scanner/obvious_look.hpp"
 #include "tests/unit/scanner/random_release.hpp"
+#include "tests/unit/scanner/scan_site.hpp"
 #include "tests/unit/support/in_child.hpp"
 #include "tests/unit/support/must.hpp"
 #include "tests/unit/support/page_cache.hpp"
@@ -41,6 +40,7 @@ using driftd::test::make_plan;
 using driftd::test::make_rules;
 using driftd::test::ObviousLook;
 using driftd::test::Rules;
+using driftd::test::ScanSite;
 using driftd::test::TempTree;
 
 namespace {
@@ -53,9 +53,6 @@ ScanResult scan_whole(const ScanPlan& plan, const ScanOptions& options) {
 
 /// As if a minute had passed since everything was written, so that what is seen is remembered.
 std::int64_t in_a_minute() { return StatCache::coarse_now() + 60; }
-
-/// Until changes have another time than those before, on any file system that has finer ones than seconds.
-void wait_for_next_tick() { std::this_thread::sleep_for(std::chrono::milliseconds(11)); }
 
 struct Read {
   std::uint64_t by_full = 0;
@@ -71,12 +68,12 @@ void run_quick_case(unsigned long seed) {
   CAPTURE(rules);
   ScanOptions options{.threads = seed % 2 == 0 ? 1U : 2U};
   options.cache = std::make_shared<StatCache>(plan.manifest->manifest().size(), in_a_minute);
-  wait_for_next_tick();
+  ScanSite::settle();
   read_in_all.by_full += scan_whole(plan, options).hashed_bytes;
   options.quick = true;
   for (int round = 0; round < 2; ++round) {
     for (std::size_t i = chaos.below(6); i > 0; --i) (void)chaos.edit();
-    wait_for_next_tick();
+    ScanSite::settle();
     const ScanResult quick = scan_whole(plan, options);
     CHECK(quick.unverified.empty());
     CHECK(drift_of(quick.findings) == ObviousLook(rules, plan.root).drift());
