@@ -107,8 +107,9 @@ void QuietReader::look_at_all() {
 void QuietReader::look_at_rest() {
   if (size_ == 0 || known_ == size_ || size_ > kChunk) return;
   const std::uint64_t from = page_start(position_);
-  note_absent(from, size_);
   known_ = size_;
+  if (size_ - from <= page_size()) return absent_.push_back({from, from + page_size()});  // no need to ask
+  note_absent(from, size_);
   // Who neither owns the file nor may act as its owner, which O_NOATIME takes as well, is told that all is in memory.
   // Then the pages behind one that was not are given back with it.
   if (absent_.empty() && (::fcntl(fd_, F_GETFL) & O_NOATIME) == 0)
