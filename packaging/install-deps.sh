@@ -10,7 +10,7 @@ build=(g++ meson ninja-build pkg-config git
        libspdlog-dev libsqlite3-dev libssl-dev libsystemd-dev libyaml-cpp-dev prometheus-cpp-dev zlib1g-dev)
 test=("${build[@]}" acl attr btrfs-progs bzip2 ccache clang-format clang-tidy curl doctest-dev e2fsprogs libarchive-tools libcap2-bin
       minisign mount mtree-netbsd openssh-client openssh-server prometheus prometheus-alertmanager python3 python3-fusepy
-      python3-pytest python3-yaml rsync shellcheck systemd vim-tiny xfsprogs xz-utils zip zstd)
+      python3-pytest python3-pytest-timeout python3-yaml rsync shellcheck systemd vim-tiny xfsprogs xz-utils zip zstd)
 # Debian 13 and later have BLAKE3 as a library.
 if apt-cache show libblake3-dev >/dev/null 2>&1; then
   build=("${build[@]/librust-blake3-dev/libblake3-dev}")
