@@ -225,7 +225,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
       count_pending_as_drift(*report.scan);
     }
     refuse_unknown_paths(**plan, report);
-    refuse_entered_links(asked.entered, places, report);
+    refuse_detours(asked.detours, places, report);
     look.ask(config.state_directory);
     if (memory.store && !report.scan->findings.empty()) {
       if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);

@@ -54,7 +54,7 @@ Result<TreePlace> place_told(const Result<Texts>& answer) {
   return TreePlace{texts.at(0), texts.at(1), texts.at(2) == "remote", true};
 }
 
-/// Told in threes: the tree's number, a path of its scope and nothing, or what is entered and for which PATH.
+/// Told in fives: the tree's number, a path of its scope and nothing more, or a directory and a Detour.
 Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
                       std::chrono::milliseconds patience) {
   const auto ask = [=](const About& about) -> Result<Texts> {
@@ -62,13 +62,13 @@ Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std
     if (!asked) return asked.error();
     Texts texts;
     for (std::size_t i = 0; i < asked->size(); ++i) {
-      const auto& [scope, entered] = (*asked)[i];
-      const auto tell = [&](const std::string& path, const std::string& by) {
-        texts.insert(texts.end(), {std::to_string(i), path, by});
+      const auto& [scope, detours] = (*asked)[i];
+      const auto tell = [&](const std::string& path, const Detour& detour) {
+        texts.insert(texts.end(), {std::to_string(i), path, detour.path, detour.at, detour.unknown});
       };
-      if (scope.is_whole()) tell(".", "");
-      for (const manifests::RelPath& path : scope.paths()) tell(path.str(), "");
-      for (const auto& [directory, path] : entered) tell(directory, path);
+      if (scope.is_whole()) tell(".", {});
+      for (const manifests::RelPath& path : scope.paths()) tell(path.str(), {});
+      for (const auto& [directory, detour] : detours) tell(directory, detour);
     }
     return texts;
   };
@@ -78,11 +78,12 @@ Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std
 Result<std::vector<AskedPaths>> paths_told(const Result<Texts>& answer, std::size_t trees) {
   if (!answer) return answer.error();
   std::vector<AskedPaths> asked(trees);
-  for (std::size_t i = 0; i + 2 < answer->size(); i += 3) {
-    AskedPaths& of_tree = asked.at(std::stoul((*answer)[i]));
-    const std::string& path = (*answer)[i + 1];
-    if (const std::string& by = (*answer)[i + 2]; !by.empty()) {
-      of_tree.entered.emplace(path, by);
+  const Texts& texts = *answer;
+  for (std::size_t i = 0; i + 4 < texts.size(); i += 5) {
+    AskedPaths& of_tree = asked.at(std::stoul(texts[i]));
+    const std::string& path = texts[i + 1];
+    if (Detour detour{texts[i + 2], texts[i + 3], texts[i + 4]}; !detour.path.empty()) {
+      of_tree.detours.emplace(path, std::move(detour));
     } else if (path == ".") {
       of_tree.scope.add_whole();
     } else {

@@ -1,5 +1,6 @@
 #include "daemon/path_arguments.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 
 #include <algorithm>
@@ -150,7 +151,7 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   return innermost;
 }
 
-/// As in AskedPaths. A link that is a tree's root may be followed.
+/// As in Detour. A link that is a tree's root may be followed.
 std::vector<fs::path> entered_by(const Place& place) {
   std::vector<fs::path> entered;
   fs::path leading;
@@ -165,6 +166,23 @@ std::vector<fs::path> entered_by(const Place& place) {
   const fs::path last = place.written.filename();
   if (place.path != "." && (last.empty() || last == ".")) entered.push_back(leading);
   return entered;
+}
+
+/// Of the last component of an absolute path; EXDEV where something is mounted.
+scanner::Look look_at(const fs::path& path) {
+  const manifests::UniqueFd parent(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return {errno};
+  return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
+}
+
+std::optional<Detour> detour_at(const fs::path& directory, const std::string& path, Links links) {
+  if (links == Links::unknown) return Detour{path, directory, "its file system does not answer"};
+  const scanner::Look look = look_at(directory);
+  const bool is_there = look.error == 0 || look.error == EXDEV;
+  const bool is_nothing = look.error == ENOENT || look.error == ENOTDIR;
+  if (is_nothing || (is_there && look.type != DT_LNK)) return std::nullopt;
+  return Detour{path, resolved(directory.parent_path()) / directory.filename(),
+                is_there ? "" : std::generic_category().message(look.error)};
 }
 
 }  // namespace
@@ -186,7 +204,9 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
       AskedPaths& of_tree = asked[place.tree];
       const auto inside = RelPath::parse(place.path);
       inside ? of_tree.scope.add(*inside) : of_tree.scope.add_whole();
-      for (const fs::path& directory : entered_by(place)) of_tree.entered.emplace(directory, path);
+      for (const fs::path& directory : entered_by(place)) {
+        if (auto detour = detour_at(directory, path, links)) of_tree.detours.emplace(directory, std::move(*detour));
+      }
     }
   }
   return asked;

@@ -11,12 +11,20 @@
 
 namespace driftd::daemon {
 
+/// A directory that a PATH goes on from, by `..` or by a slash or `/.` at its end, and that is a link, or may be one:
+/// the kernel goes elsewhere there, and the scope does not.
+struct Detour {
+  std::string path;     ///< the PATH
+  std::string at;       ///< absolute, with the links above it resolved
+  std::string unknown;  ///< why it is not known whether it is a link; empty: it is one
+
+  bool operator==(const Detour&) const = default;
+};
+
 /// What is asked of one tree.
 struct AskedPaths {
   scanner::Scope scope;
-  /// Absolute, and the PATH that goes on to what is in them, by `..` or by a slash or `/.` at its end. Where one of
-  /// them is a link the kernel goes elsewhere, and the scope does not.
-  std::map<std::string, std::string> entered;
+  std::map<std::string, Detour> detours;  ///< by the directory, absolute and as it is written
 };
 
 /// How links on the way to a tree's root are taken.

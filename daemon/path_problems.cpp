@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -18,7 +17,6 @@
 namespace driftd::daemon {
 namespace {
 
-namespace fs = std::filesystem;
 using manifests::RelPath;
 using manifests::UniqueFd;
 using scanner::Look;
@@ -26,13 +24,6 @@ using scanner::Look;
 /// As scanner::look_beneath(): what is mounted in the tree may not answer.
 Look look_beneath(const UniqueFd& root, const std::string& path) {
   return root ? scanner::look_beneath(root.get(), *RelPath::parse(path)) : Look{ENOENT};
-}
-
-/// Of the last component of an absolute path; EXDEV where something is mounted.
-Look look_at(const fs::path& path) {
-  const UniqueFd parent(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) return {errno};
-  return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
 }
 
 bool is_nothing(int error) { return error == ENOENT || error == ENOTDIR; }
@@ -91,20 +82,16 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
   }
 }
 
-void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
-                          TreeReport& report) {
-  for (const auto& [directory, asked] : entered) {
-    const Look look = look_at(directory);
-    const bool is_link = look.type == DT_LNK;
-    if (!is_link && (look.error == 0 || look.error == EXDEV || is_nothing(look.error))) continue;
-    const fs::path link = resolved(fs::path(directory).parent_path()) / fs::path(directory).filename();
-    const auto has_link = [&](const auto& place) { return beneath(place.second.root, link).has_value(); };
-    if (std::none_of(places.begin(), places.end(), has_link)) continue;
-    const auto own = beneath(places.at(report.name).root, link);
-    const std::string why = is_link ? "lies behind " + manifests::escape(directory) + ", which is a link"
-                                    : std::generic_category().message(look.error);
+void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report) {
+  for (const auto& [directory, detour] : detours) {
+    const auto has_it = [&](const auto& place) { return beneath(place.second.root, detour.at).has_value(); };
+    if (std::none_of(places.begin(), places.end(), has_it)) continue;
+    const auto own = beneath(places.at(report.name).root, detour.at);
+    const bool is_link = detour.unknown.empty();
+    const std::string what = manifests::escape(directory);
+    const std::string why = is_link ? "lies behind " + what + ", which is a link" : what + ": " + detour.unknown;
     report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
-                               manifests::escape(asked) + ": " + why, own ? own->str() : "."});
+                               manifests::escape(detour.path) + ": " + why, own ? own->str() : "."});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "daemon/check.hpp"
+#include "daemon/path_arguments.hpp"
 #include "daemon/tree_place.hpp"
 #include "scanner/scan.hpp"
 
@@ -16,9 +17,8 @@ namespace driftd::daemon {
 /// not follow.
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
 
-/// `entered` as in AskedPaths. The kernel follows a link before `..` and at a slash, the scan does not.
-void refuse_entered_links(const std::map<std::string, std::string>& entered, const TreePlaces& places,
-                          TreeReport& report);
+/// Those in a tree, whichever it is: elsewhere links are followed.
+void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report);
 
 /// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
 void drop_wrong_guesses(std::vector<TreeReport>& trees);

@@ -172,6 +172,26 @@ def test_a_path_whose_way_hangs(site: Site, app: Tree, other: Tree, workdir: Pat
         assert f"{workdir}/mnt/file: its file system has not answered for 30 s" in nowhere.expect(COULD_NOT_JUDGE).out
 
 
+def test_a_path_that_comes_back_from_what_hangs(site: Site, app: Tree, workdir: Path) -> None:
+    """The kernel goes by the link, and what it finds there is not what stands in the tree."""
+    (app.root / "link").symlink_to(workdir / "mnt")
+    site.release(app, sequence=2)
+    source = workdir / "elsewhere"
+    write_files(source / "x", {"file": "x\n"})
+    with hanging_mount(source, workdir / "mnt") as mount:
+        mount.hang()
+        back, behind = at_once(
+            site,
+            ["check", "--porcelain", app.root / "link" / "x" / ".." / ".." / "app.py"],
+            ["check", "--porcelain", app.root / "link" / "x"],
+        )
+    assert back.expect(COULD_NOT_JUDGE).out == (
+        f"problem\tpath:unknown\t{app.root}/link\nproblem\tpath:unknown\t{app.root}/link/x\n"
+    )
+    assert f"{app.root}/link/x: its file system does not answer" in back.err
+    assert behind.expect(COULD_NOT_JUDGE).out == f"problem\tpath:behind\t{app.root}/link/x\n"
+
+
 def test_the_daemon_from_the_start(site: Site, app: Tree, hanging: HangingMount) -> None:
     app.settings["quick_scan"] = "1s"
     with Daemon(site) as daemon:

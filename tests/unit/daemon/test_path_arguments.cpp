@@ -20,14 +20,15 @@ namespace {
 
 using Paths = std::vector<std::string>;
 
-/// What is asked of each tree, as `path` or `directory <- PATH`.
+/// What is asked of each tree, as `path` or `directory <- PATH (where it is: why it is not known)`.
 std::vector<Paths> shown(const std::vector<AskedPaths>& asked) {
   std::vector<Paths> all;
   for (const AskedPaths& of_tree : asked) {
     Paths paths;
     if (of_tree.scope.is_whole()) paths.emplace_back(".");
     for (const auto& path : of_tree.scope.paths()) paths.push_back(path.str());
-    for (const auto& [directory, path] : of_tree.entered) paths.push_back(directory + " <- " + path);
+    for (const auto& [directory, detour] : of_tree.detours)
+      paths.push_back(directory + " <- " + detour.path + " (" + detour.at + ": " + detour.unknown + ")");
     all.push_back(std::move(paths));
   }
   return all;
@@ -45,9 +46,9 @@ TEST_CASE("what another process finds out of paths is what is found out here") {
   temp.dirs("other");
   temp.link("outer/link", "../other");
   const std::vector<TreePlace> trees{known(base + "/outer"), known(base + "/outer/inner"), known(base + "/other")};
-  for (const Paths& paths :
-       {Paths{base + "/outer/f"}, Paths{base + "/outer/inner/d/../x\n", base + "/other"}, Paths{base + "/outer/link/x"},
-        Paths{"f", "g/"}, Paths{base + "/outer/./", base + "/outer/inner/none/none"}}) {
+  for (const Paths& paths : {Paths{base + "/outer/f"}, Paths{base + "/outer/inner/d/../x\n", base + "/other"},
+                             Paths{base + "/outer/link/x"}, Paths{base + "/outer/link/../f", base + "/outer/link/"},
+                             Paths{"f", "g/"}, Paths{base + "/outer/./", base + "/outer/inner/none/none"}}) {
     CAPTURE(paths.front());
     const auto here = shown(must(asked_paths(trees, paths)));
     CHECK((shown(must(paths_told(ask_apart(inquire_paths(trees, paths, 10s)), trees.size()))) == here));
