@@ -51,7 +51,7 @@ bool DirectoryStamp::told_apart(FileTime since) const {
 
 void DirectoryStamp::wait_for_next_tick(const std::stop_token& stop) const {
   while (!told_apart(FileTime::now()) && !stop.stop_requested()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
 }
 

@@ -11,6 +11,7 @@ import argparse
 import http.client
 import multiprocessing
 import os
+import random
 import re
 import subprocess
 import sys
@@ -108,7 +109,9 @@ def latencies(site: Site, edit: Callable[[str], object], edits: int) -> list[flo
     taken = []
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
     for number in range(edits):
-        time.sleep(0.15)  # not together with the one before
+        # Not together with the one before, and at no fixed place between two ticks of the kernel's clock: a file that was
+        # changed in a tick is looked at in the next one.
+        time.sleep(random.uniform(0.15, 0.2))
         begin = time.monotonic()
         edit(f"f{number}")
         while drifted(connection) <= number:
@@ -135,7 +138,7 @@ def measure_latency(name: str, place: Callable[[Path], Path], edits: int) -> Non
                 mode = "events" if daemon.metrics().value("driftd_watch_active", tree="app", mode="events") else "polling"
                 with editing(tree.root, "namespace" in name) as edit:
                     taken = latencies(site, edit, edits) if mode == "events" else []
-            cuts = [f"{cut:.0f}" for cut in quantiles(taken, n=100)] if taken else [""] * 99
+            cuts = [f"{cut:.1f}" for cut in quantiles(taken, n=100)] if taken else [""] * 99
             print(f"| {name} | {mode} | {cuts[49]} | {cuts[98]} |", flush=True)
         finally:
             if top.name == "mount":  # os.path.ismount() does not know bind mounts
