@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "scanner/directory_stamp.hpp"
+#include "scanner/change_stamp.hpp"
 #include "scanner/evidence.hpp"
 #include "scanner/finding.hpp"
 #include "scanner/pid_cursor.hpp"

@@ -50,7 +50,7 @@ bool same_time(const statx_timestamp& a, const statx_timestamp& b) {
 }
 
 /// True where nothing was written between the two looks at one open file, or in the same tick of the clock as the last
-/// change before them (see DirectoryStamp).
+/// change before them (see ChangeStamp).
 bool unmoved(const struct statx& before, const struct statx& after) {
   return before.stx_size == after.stx_size && same_time(before.stx_mtime, after.stx_mtime) &&
          same_time(before.stx_ctime, after.stx_ctime);
@@ -304,7 +304,7 @@ std::uint64_t Observer::most_ahead() const {
 }
 
 /// Whether a change after that look shows in the file's times.
-bool Observer::can_tell(const OpenFile& file) { return DirectoryStamp::of(file.before_).told_apart(file.before_that_); }
+bool Observer::can_tell(const OpenFile& file) { return ChangeStamp::of(file.before_).told_apart(file.before_that_); }
 
 /// False with errno set. Where the file was changed a moment ago, a moment is waited, once.
 bool Observer::look_before(OpenFile& file) const {
@@ -312,7 +312,7 @@ bool Observer::look_before(OpenFile& file) const {
     file.before_that_ = FileTime::now();
     if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return false;
     if (is_last || !S_ISREG(file.before_.stx_mode) || can_tell(file)) break;
-    DirectoryStamp::of(file.before_).wait_for_next_tick(stop_);
+    ChangeStamp::of(file.before_).wait_for_next_tick(stop_);
   }
   return true;
 }
@@ -360,13 +360,13 @@ StatCache::Fingerprint Observer::fingerprint(int directory, const char* name) co
   return cache_->fingerprint(status);
 }
 
-Observation Observer::observe_directory(int directory, Observed& observed, DirectoryStamp* stamp) {
+Observation Observer::observe_directory(int directory, Observed& observed, ChangeStamp* stamp) {
   struct statx status;  // NOLINT: filled by the kernel
   if (::statx(directory, "", AT_EMPTY_PATH, kStatMask, &status) != 0) return failure(errno);
   ScanProgress::Place::count(place_.steps);
   if (status.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   fill(status, observed);
-  if (stamp != nullptr) *stamp = DirectoryStamp::of(status);
+  if (stamp != nullptr) *stamp = ChangeStamp::of(status);
   if (const int error = read_attributes_of(directory, observed); error != 0) return failure(error);
   return {};
 }

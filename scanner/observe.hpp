@@ -10,7 +10,7 @@
 
 #include "manifests/digest.hpp"
 #include "manifests/unique_fd.hpp"
-#include "scanner/directory_stamp.hpp"
+#include "scanner/change_stamp.hpp"
 #include "scanner/finding.hpp"
 #include "scanner/observed.hpp"
 #include "scanner/quiet_reader.hpp"
@@ -93,7 +93,7 @@ class Observer {
   Observation observe_again(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
 
   /// As observe(), for the tree's root or another directory that is open already. `stamp`: how it looked then.
-  Observation observe_directory(int directory, Observed& observed, DirectoryStamp* stamp = nullptr);
+  Observation observe_directory(int directory, Observed& observed, ChangeStamp* stamp = nullptr);
 
   /// For the cache, which must be there: how what stands there looks now, without a look at it. 0: not to be relied on.
   StatCache::Fingerprint fingerprint(int directory, const char* name) const;

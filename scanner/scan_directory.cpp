@@ -41,7 +41,7 @@ void ScanWorker::list(OpenDirectory& directory) {
 
 Observation ScanWorker::list_names(OpenDirectory& directory) {
   const bool wants_all = reports_additions(directory);
-  if (wants_all && !directory.stamp) directory.stamp = DirectoryStamp::of(directory.fd.get());
+  if (wants_all && !directory.stamp) directory.stamp = ChangeStamp::of(directory.fd.get());
   if (wants_all && !directory.stamp) return Observer::failed(errno);
   for (unsigned attempt = 1;; ++attempt) {
     const int error = listing_.for_each(directory.fd.get(), shared_.stop, [&](const DirectoryListing::Name& name) {
@@ -62,7 +62,7 @@ Observation ScanWorker::list_names(OpenDirectory& directory) {
     // A name may slip past a listing if it is renamed meanwhile, and so may all if the directory was exchanged after
     // it was opened. Neither has happened where the last change came before that. Where it came later, or in the same
     // tick of the clock, what the path leads to by now is listed as well.
-    const auto now = DirectoryStamp::of(directory.fd.get());
+    const auto now = ChangeStamp::of(directory.fd.get());
     if (!now) return Observer::failed(errno);
     const bool has_held = *now == *directory.stamp;
     if (has_held && now->told_apart(directory.opened_after)) return {};
@@ -89,7 +89,7 @@ int ScanWorker::open_again(OpenDirectory& directory) {
   const FileTime before = FileTime::now();
   manifests::UniqueFd fd = open_directory_beneath(shared_.root, directory.path);
   if (!fd) return errno;
-  const auto stamp = DirectoryStamp::of(fd.get());
+  const auto stamp = ChangeStamp::of(fd.get());
   if (!stamp) return errno;
   directory.fd = std::move(fd);
   directory.opened_after = before;

@@ -15,9 +15,9 @@
 #include "manifests/rel_path.hpp"
 #include "manifests/unique_fd.hpp"
 #include "scanner/branch.hpp"
+#include "scanner/change_stamp.hpp"
 #include "scanner/cold_files.hpp"
 #include "scanner/directory_listing.hpp"
-#include "scanner/directory_stamp.hpp"
 #include "scanner/found_names.hpp"
 #include "scanner/judge.hpp"
 #include "scanner/observe.hpp"
@@ -94,10 +94,10 @@ class ScanWorker {
     manifests::UniqueFd fd;
     std::string path;  ///< as in Finding
     std::optional<EntryIndex> entry;
-    bool free = false;                      ///< at or below an ignored directory
-    Branch::Pointer branch{};               ///< may be null
-    FileTime opened_after{};                ///< its path led to it then or later
-    std::optional<DirectoryStamp> stamp{};  ///< how it looked once it was open
+    bool free = false;                   ///< at or below an ignored directory
+    Branch::Pointer branch{};            ///< may be null
+    FileTime opened_after{};             ///< its path led to it then or later
+    std::optional<ChangeStamp> stamp{};  ///< how it looked once it was open
   };
 
   /// Where a path is looked at from: an open directory and a name in it.

@@ -1,4 +1,4 @@
-#include "scanner/directory_stamp.hpp"
+#include "scanner/change_stamp.hpp"
 
 #include <fcntl.h>
 
@@ -34,22 +34,22 @@ FileTime less_a_step(FileTime time, FileTime stamp) {
 
 FileTime FileTime::now() { return read_clock(CLOCK_REALTIME_COARSE); }
 
-DirectoryStamp DirectoryStamp::of(const struct statx& status) {
+ChangeStamp ChangeStamp::of(const struct statx& status) {
   return {std::uint64_t{status.stx_dev_major} << 32U | status.stx_dev_minor, status.stx_ino, time_of(status.stx_mtime),
           time_of(status.stx_ctime)};
 }
 
-std::optional<DirectoryStamp> DirectoryStamp::of(int directory) {
+std::optional<ChangeStamp> ChangeStamp::of(int fd) {
   struct statx status;  // NOLINT: filled by the kernel
-  if (::statx(directory, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) return std::nullopt;
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) return std::nullopt;
   return of(status);
 }
 
-bool DirectoryStamp::told_apart(FileTime since) const {
+bool ChangeStamp::told_apart(FileTime since) const {
   return changed < less_a_step(since, changed) || changed > read_clock(CLOCK_REALTIME);
 }
 
-void DirectoryStamp::wait_for_next_tick(const std::stop_token& stop) const {
+void ChangeStamp::wait_for_next_tick(const std::stop_token& stop) const {
   while (!told_apart(FileTime::now()) && !stop.stop_requested()) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }

@@ -20,22 +20,22 @@ struct FileTime {
   static FileTime now();
 };
 
-/// How an open directory looked at one moment. Where names come, go or change in it, or it is moved itself, it looks
-/// different afterwards, except to who looked in the tick of the clock in which that happened: a second change in the
-/// same tick has the same time (before Linux 6.13). A tick is up to 10 ms, but two seconds on file systems that keep
-/// whole seconds. So a stamp is good for comparing only if it is `told_apart()`.
-struct DirectoryStamp {
+/// How an open file or directory looked at one moment. Where it is written to, or names come, go or change in it, or it
+/// is moved itself, it looks different afterwards, except to who looked in the tick of the clock in which that
+/// happened: a second change in the same tick has the same time (before Linux 6.13). A tick is up to 10 ms, but two
+/// seconds on file systems that keep whole seconds. So a stamp is good for comparing only if it is `told_apart()`.
+struct ChangeStamp {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   FileTime modified;
   FileTime changed;
 
-  bool operator==(const DirectoryStamp&) const = default;
+  bool operator==(const ChangeStamp&) const = default;
 
   /// Wants STATX_BASIC_STATS.
-  static DirectoryStamp of(const struct statx& status);
+  static ChangeStamp of(const struct statx& status);
   /// Nothing with errno set where it cannot be had.
-  static std::optional<DirectoryStamp> of(int directory);
+  static std::optional<ChangeStamp> of(int fd);
 
   /// Whether no change that came after `since` can have the time of this one. A time ahead of the clock (which was set
   /// back) is no change's that comes now.
