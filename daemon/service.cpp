@@ -1,7 +1,6 @@
 #include "daemon/service.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <map>
@@ -29,6 +28,7 @@
 #include "daemon/snapshot.hpp"
 #include "daemon/tree_monitor.hpp"
 #include "daemon/tree_place.hpp"
+#include "daemon/watch_feed.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/watch_probe.hpp"
 #include "daemon/workers.hpp"
@@ -46,8 +46,6 @@ using manifests::Result;
 constexpr auto kTick = std::chrono::seconds(1);
 /// With trees whose file system does not answer at once, as a disk that has to spin up.
 constexpr auto kPatienceWithPlaces = std::chrono::seconds(5);
-/// Not batches: of few events each these wait in numbers whenever the main thread is held up for a moment.
-constexpr std::size_t kMostWaitingEvents = 50'000;
 /// systemd waits longer, but whoever stops a service does not like to.
 constexpr auto kStopPatience = std::chrono::milliseconds(1500);
 
@@ -68,7 +66,7 @@ class Service {
         workers_(io_),
         store_(StateStore::open(config.state_directory)),
         evidence_(make_evidence_source(config.watch)),
-        hub_(config.watch, [this](scanner::WatchBatch batch) { hand_on(std::move(batch)); }),
+        hub_(config.watch, [this](scanner::WatchBatch batch) { feed_.put(std::move(batch)); }),
         context_{io_,
                  workers_,
                  std::make_shared<scanner::Throttle>(config.limits.periodic_scans),
@@ -290,24 +288,6 @@ class Service {
     });
   }
 
-  /// On the watcher's thread. What the io_context's cannot keep up with is lost, so that it goes on with all else.
-  void hand_on(scanner::WatchBatch batch) {
-    const std::size_t weight = batch.events.size() + 1;
-    if (batch.failure.empty() && waiting_events_ + weight > kMostWaitingEvents) {
-      lost_batches_ = true;
-      return;
-    }
-    waiting_events_ += weight;
-    asio::post(io_, [this, weight, shared = std::make_shared<const scanner::WatchBatch>(std::move(batch))] {
-      on_watch(shared);
-      waiting_events_ -= weight;
-      if (!lost_batches_.exchange(false)) return;
-      auto lost = std::make_shared<scanner::WatchBatch>();
-      lost->overflow = true;
-      on_watch(lost);
-    });
-  }
-
   void on_watch(const std::shared_ptr<const scanner::WatchBatch>& batch) {
     if (!batch->failure.empty()) {
       hub_.lost(batch->failure);
@@ -364,8 +344,7 @@ class Service {
   const std::string config_file_;
   const std::string host_;
   asio::io_context io_{1};
-  std::atomic<std::size_t> waiting_events_{0};  ///< told, and yet to be looked at
-  std::atomic<bool> lost_batches_{false};       ///< since it was looked at last
+  WatchFeed feed_{io_, [this](const std::shared_ptr<const scanner::WatchBatch>& batch) { on_watch(batch); }};
   Workers workers_;
   StateStore store_;                                    ///< touched in Workers::record only, once the io_context runs
   HistoryStore history_{store_};                        ///< likewise
