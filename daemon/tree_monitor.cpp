@@ -234,7 +234,23 @@ void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& bat
   coverage_->on_batch(batch);
 }
 
-void TreeMonitor::on_mounts(const scanner::MountChanges& changes) { coverage_->on_mounts(changes); }
+void TreeMonitor::on_mounts(const scanner::MountChanges& changes) {
+  coverage_->on_mounts(changes);
+  mounts_changed_in_rescan_ = rescanning_;
+  for (auto* scan : {&scan_, &long_scan_}) {
+    if (*scan) (*scan)->mounts_changed = true;
+  }
+  look_behind_mounts();
+}
+
+void TreeMonitor::look_behind_mounts() {
+  scanner::Scope mounted;
+  for (const auto& [path, unverified] : state_.drift().unverified()) {
+    const auto relative = RelPath::parse(path);
+    if (relative && unverified.reason == scanner::UnverifiedReason::mount) mounted.add(*relative);
+  }
+  if (!mounted.empty()) on_dirty(mounted, Clock::now());
+}
 
 void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
   if (dirty.is_whole()) {
@@ -300,6 +316,7 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
       start_scan(Depth::full, Pace::free);
     }
   }
+  if (std::exchange(mounts_changed_in_rescan_, false)) look_behind_mounts();
   if (!pending_.empty()) arm_rescan();
 }
 

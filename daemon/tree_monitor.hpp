@@ -115,6 +115,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
     std::stop_source given_up{};
     /// Another has begun since, so what this one saw is not the last word on any path.
     bool is_overtaken = false;
+    /// Since it began.
+    bool mounts_changed = false;
     /// It tells what a full one that was overtaken is good for: what that has read is known to the cache.
     std::optional<Overtaken> completes{};
   };
@@ -144,6 +146,9 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void record(const scanner::DriftChanges& changes, Touches touches);
 
   void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
+  /// What a look met something mounted at. A mount that has come and gone before anybody could read of it is in no
+  /// table, so it is looked at again whenever mounts change, and again if that was during a look.
+  void look_behind_mounts();
   void arm_rescan();
   void start_rescan();
   void on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
@@ -191,6 +196,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::optional<Clock::time_point> pending_since_;
   bool settling_ = false;
   bool rescanning_ = false;
+  bool mounts_changed_in_rescan_ = false;
 };
 
 }  // namespace driftd::daemon

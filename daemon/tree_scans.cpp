@@ -114,6 +114,7 @@ void TreeMonitor::on_scanned(unsigned number, Scanned scanned, const TreeFiles::
   } else {
     on_result(ended, std::move(scanned), look);
   }
+  if (ended.mounts_changed) look_behind_mounts();
   context_.publish();
   context_.workers.record([](const WorkContext&) { return give_back_freed_memory(), true; }, [](bool) {});
   go_on();

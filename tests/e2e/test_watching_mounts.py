@@ -56,6 +56,23 @@ def wait_for_unverified(daemon: Daemon, count: int) -> None:
     wait_until(lambda: unverified(daemon), lambda seen: seen == count, f"{count} unverified paths", SOON)
 
 
+def test_a_mount_for_a_moment_does_not_hide_an_edit(site: Site, app: Tree) -> None:
+    """The look at the edit may meet the mount, and the table of mounts is read when that has gone."""
+    lib = app.root / "lib"
+    released = (lib / "util.py").read_text()
+    with DaemonAmongMounts(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        for turn in range(24):
+            gap = 0.06 + 0.004 * (turn % 12)
+            daemon.run(
+                f"echo edited {turn} > {lib}/util.py; sleep {gap}; mount -t tmpfs none {lib}; sleep 0.03; umount {lib}"
+            )
+            daemon.wait_for_drift("app", {"modified": 1}, SOON)
+            assert unverified(daemon) == 0
+            write_files(app.root, {"lib/util.py": released})
+            daemon.wait_for_drift("app", {}, SOON)
+
+
 @pytest.mark.parametrize("mount", ["mount -t tmpfs none {0}", "mount --bind {0} {0}"], ids=["tmpfs", "bind"])
 def test_a_mount_over_a_directory_of_the_tree(site: Site, app: Tree, mount: str) -> None:
     lib = app.root / "lib"
