@@ -25,6 +25,9 @@ class EvidenceGroup {
   /// Whether the kernel grants such groups at all.
   static manifests::Result<void> is_granted();
 
+  /// How many there should be at once: half of those that the kernel grants each user, whose other programs want some.
+  static std::size_t most();
+
   /// Fails where the kernel grants no group. The book outlives this object.
   static manifests::Result<std::unique_ptr<EvidenceGroup>> open(
       std::string root, std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book);

@@ -30,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::milliseconds(50);
 constexpr auto kStopPatience = std::chrono::milliseconds(500);
 constexpr auto kTroubleInterval = std::chrono::seconds(60);
+/// Longer than the thread is at one tree where all is well.
+constexpr auto kHangsAfter = std::chrono::seconds(5);
 
 /// What the thread and the owners of trees share.
 struct Tree {
@@ -68,19 +70,41 @@ struct Shared {
   std::vector<std::shared_ptr<Tree>> trees;
   bool stop = false;
   bool ended = false;
+  std::shared_ptr<Tree> at_work;  ///< what the thread is at, or null
+  Clock::time_point at_work_since{};
+  std::optional<Clock::time_point> hang_told_at;
 
   void poke() const { (void)!::eventfd_write(wake.get(), 1); }
+
+  void be_at(std::shared_ptr<Tree> tree) {
+    const std::lock_guard lock(mutex);
+    at_work = std::move(tree);
+    at_work_since = Clock::now();
+  }
 
   /// Everything that happened in the tree before this call is in its book. False: the thread is behind.
   bool catch_up(Tree& tree) {
     std::unique_lock lock(mutex);
-    if (tree.hangs_since == tree.done) return false;  // once is enough to find out
+    if (tree.hangs_since == tree.done) {  // once is enough to find out
+      tell_hang();
+      return false;
+    }
     tree.hangs_since.reset();
     const std::uint64_t mine = ++tree.asked;
     poke();
     const bool is_done = changed.wait_for(lock, kPatience, [&] { return tree.done >= mine || ended; }) && !ended;
     if (!is_done) tree.hangs_since = tree.done;
     return is_done;
+  }
+
+ private:
+  /// Under the lock.
+  void tell_hang() {
+    const auto now = Clock::now();
+    if (!at_work || now - at_work_since < kHangsAfter) return;
+    if (hang_told_at && now - *hang_told_at < kTroubleInterval) return;
+    hang_told_at = now;
+    on_trouble(at_work->name + ": a file system does not answer; until it does, it is not known who changes any tree");
   }
 };
 
@@ -91,12 +115,23 @@ void tell(Shared& shared, Tree& tree, const std::string& trouble) {
   shared.on_trouble(tree.name + ": " + trouble);
 }
 
+std::size_t count_groups(Shared& shared) {
+  const std::lock_guard lock(shared.mutex);
+  return static_cast<std::size_t>(
+      std::count_if(shared.trees.begin(), shared.trees.end(), [](const auto& tree) { return tree->group != nullptr; }));
+}
+
 void adopt(Shared& shared, Tree& tree, Tree::Wanted wanted) {
   if (tree.group && !tree.group->has_failed() && tree.group->is_of(wanted.root, *wanted.manifest)) {
     return tree.group->mark_all();
   }
   tree.group.reset();
   tree.book.forget();
+  if (count_groups(shared) >= EvidenceGroup::most()) {
+    return tell(shared, tree,
+                "who makes changes will not be known: more trees would leave other programs too few of the "
+                "fanotify groups that each user has (fs.fanotify.max_user_groups)");
+  }
   auto group = EvidenceGroup::open(std::move(wanted.root), std::move(wanted.manifest), tree.book);
   if (group) {
     tree.group = std::move(*group);
@@ -158,12 +193,14 @@ void watch_all(const std::shared_ptr<Shared>& shared) {
     if (!begun) break;
     rounds = std::move(*begun);
     for (Round& round : rounds) {
+      shared->be_at(round.tree);
       if (round.wanted) adopt(*shared, *round.tree, std::move(*round.wanted));
       if (!work_on(*shared, *round.tree)) continue;
       const std::lock_guard lock(shared->mutex);
       round.tree->done = round.asked;
       shared->changed.notify_all();
     }
+    shared->be_at(nullptr);
   }
   rounds.clear();
   const std::lock_guard lock(shared->mutex);

@@ -36,7 +36,7 @@ class TreeEvidence {
 /// Destruction ends the thread, or leaves it behind where a file system or a process's memory does not answer.
 class EvidenceWatcher {
  public:
-  /// Told on the thread: why something will not be known. One line.
+  /// Told on any thread: why something will not be known. One line.
   using OnTrouble = std::function<void(const std::string& message)>;
 
   virtual ~EvidenceWatcher() = default;

@@ -292,6 +292,23 @@ TEST_CASE("when events come too fast, nothing is known rather than something wro
   CHECK(seen().contains("a"));
 }
 
+TEST_CASE("trees in any number leave other programs the groups that they need") {
+  Watched watched;
+  if (!watched.watcher) return driftd::test::skip(kNeeds);
+  // One is watched already.
+  std::vector<std::shared_ptr<TreeEvidence>> more;
+  for (std::size_t i = 0; i < EvidenceGroup::most(); ++i) {
+    more.push_back(watched.watcher->open_tree("tree " + std::to_string(i)));
+    more.back()->watch(watched.site.tree.path(), watched.site.plan().manifest);
+  }
+  (void)more.back()->begin_look();
+  for (int i = 0; i < 100 && watched.troubles().empty(); ++i) std::this_thread::sleep_for(50ms);
+  REQUIRE(watched.troubles().size() == 1);
+  CHECK(watched.troubles().front().starts_with("tree " + std::to_string(EvidenceGroup::most() - 1) + ": "));
+  CHECK(watched.troubles().front().find("fs.fanotify.max_user_groups") != std::string::npos);
+  CHECK(EvidenceGroup::is_granted().has_value());
+}
+
 TEST_CASE("destruction ends the watch of a tree, and the thread") {
   auto watched = std::make_unique<Watched>();
   if (!watched->watcher) return driftd::test::skip(kNeeds);
