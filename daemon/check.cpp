@@ -175,6 +175,19 @@ TreeReport begin_report(const TreeCheck& check) {
   return report;
 }
 
+/// What the daemon knows of who made these, by their paths. What was changed since then is not theirs.
+std::map<std::string, scanner::PathEvidence> evidence_of(const std::vector<scanner::Finding>& findings,
+                                                         StateStore& store, const std::string& tree) {
+  const auto known = HistoryStore(store).evidence(tree);
+  std::map<std::string, scanner::PathEvidence> evidence;
+  if (!known) return evidence;
+  for (const scanner::Finding& finding : findings) {
+    const auto at = known->find(finding.path);
+    if (at != known->end() && is_of(at->second, finding.changed_at)) evidence.insert(*at);
+  }
+  return evidence;
+}
+
 TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
                       const std::shared_ptr<scanner::ScanProgress>& progress) {
   const auto& [config, tree, places, reached, asked, options, now] = check;
@@ -228,7 +241,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
     refuse_detours(asked.detours, places, report);
     look.ask(config.state_directory);
     if (memory.store && !report.scan->findings.empty()) {
-      if (auto known = HistoryStore(*memory.store).evidence(tree.name)) report.evidence = std::move(*known);
+      report.evidence = evidence_of(report.scan->findings, *memory.store, tree.name);
     }
     if (memory.store && scope.paths().size() == 1) {
       auto known = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str());

@@ -48,7 +48,9 @@ void DriftRecorder::record(const scanner::DriftChanges& changes) {
     batch.opened.push_back(
         {open->finding.path, open->finding.kind, open->finding.changes, open->first_seen, open->evidence});
   }
-  for (const OpenDrift* open : changes.attributed) batch.attributed.emplace_back(open->finding.path, open->evidence);
+  for (const auto* changed : {&changes.attributed, &changes.repeated}) {
+    for (const OpenDrift* open : *changed) batch.attributed.emplace_back(open->finding.path, open->evidence);
+  }
   log(changes, batch);
   const auto now = boot_clock();
   update_notices(changes, now);

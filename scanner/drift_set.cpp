@@ -72,11 +72,6 @@ std::size_t topmost_above(const Map& map, const std::string& path) {
   return std::string::npos;
 }
 
-/// Whether what stands there is no newer than what is known of who made it.
-bool is_of(const PathEvidence& evidence, const Finding& finding) {
-  return evidence.last && (!finding.changed_at || *finding.changed_at <= evidence.at);
-}
-
 /// Whether both name the same program of the same person, in one process or several.
 bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
   if (!one.last || !other.last) return one.last == other.last;
@@ -87,18 +82,26 @@ bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
   return author(*one.last) == author(*other.last);
 }
 
-/// What a scan knows of who touched drift that was there before it. True where that is news.
-bool attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered) {
+bool is_same_process(const PathEvidence& one, const PathEvidence& other) {
+  return one.last && other.last && one.last->pid == other.last->pid && one.last->started == other.last->started;
+}
+
+/// What a scan knows of who touched drift that was there before it.
+void attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered, DriftChanges& changes) {
   if (evidence == nullptr) {
     // Somebody changed it once more, and nobody saw who.
-    const bool is_gone = is_altered && open.evidence;
-    if (is_gone) open.evidence.reset();
-    return is_gone;
+    if (!is_altered || !open.evidence) return;
+    open.evidence.reset();
+    changes.attributed.push_back(&open);
+    return;
   }
   const PathEvidence before = open.evidence ? *open.evidence : PathEvidence{};
   open.evidence = std::make_shared<const PathEvidence>(merged(before, *evidence));
-  // A program that keeps writing is no news.
-  return !is_same_author(before, *open.evidence);
+  if (!is_same_author(before, *open.evidence)) {
+    changes.attributed.push_back(&open);
+  } else if (!is_same_process(before, *open.evidence)) {
+    changes.repeated.push_back(&open);
+  }
 }
 
 }  // namespace
@@ -143,21 +146,23 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
   auto recalled = recalled_.extract(finding.path);
   const auto [at, fresh] = open_.try_emplace(finding.path);
   OpenDrift& open = at->second;
-  bool is_altered = !fresh && open.finding.actual != finding.actual;
+  const bool is_altered = !fresh && open.finding.actual != finding.actual;
   if (recalled && fresh) {
     open.first_seen = recalled.mapped().first_seen;
     open.notice = recalled.mapped().notice;
     open.evidence = std::move(recalled.mapped().evidence);
-    is_altered = open.evidence && !is_of(*open.evidence, finding);  // while nobody looked
     changes.recalled.push_back(&open);
   } else if (fresh) {
     open.first_seen = now;
     if (evidence != nullptr) open.evidence = std::make_shared<const PathEvidence>(*evidence);
     changes.opened.push_back(&open);
   }
+  // While nobody looked, or by a way that gives no events.
+  const bool is_newer =
+      open.evidence && (recalled || open.evidence->last) && !is_of(*open.evidence, finding.changed_at);
   const bool is_new = fresh && !recalled;
-  if (!is_new && attribute(open, evidence, is_altered)) changes.attributed.push_back(&open);
-  open.altered = open.altered || (is_altered && !recalled);
+  if (!is_new) attribute(open, evidence, is_altered || is_newer, changes);
+  open.altered = open.altered || is_altered;
   open.finding = std::move(finding);
 }
 

@@ -50,6 +50,9 @@ struct PathEvidence {
   bool several = false;                  ///< others have touched it, too
 };
 
+/// Whether what was changed last at that time, in seconds since 1970, is no newer than what is known of who did it.
+bool is_of(const PathEvidence& evidence, std::optional<std::int64_t> changed_at);
+
 /// Together with what is known of `later`.
 PathEvidence merged(const PathEvidence& earlier, PathEvidence later);
 

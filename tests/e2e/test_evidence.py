@@ -164,6 +164,13 @@ def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) 
         make_known_edit(site, watched, daemon)
     time.sleep(1.1)  # as exactly as times are kept
     write_files(watched.root, {"settings.py": "by somebody else\n"})
+    # What the daemon has last heard of is in its state still.
+    assert open_drift(site)["settings.py"] is not None
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert "evidence" not in finding
+    explain = ["explain", "--config", site.write_config(), watched.root / "settings.py"]
+    shown = driftd(*explain, env=environment(**site.directories())).expect(DRIFT)
+    assert "pid" not in shown.out
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {"modified": 1})
         wait_until(lambda: open_drift(site), lambda seen: seen == {"settings.py": None}, "nobody knows who it was")
@@ -181,7 +188,18 @@ def test_the_last_of_several(site: Site, watched: Tree) -> None:
         )
         assert second is not None
         assert (second["several"], second["uid"]) == (True, 0)
-        assert b"drift touched again: modified settings.py" in daemon.log()
+        again = b"drift touched again: modified settings.py"
+        assert daemon.log().count(again) == 1
+        # The same program once more is no news, but it is this process now.
+        succeed(["sh", "-euc", line], cwd=watched.root)
+        third = wait_until(
+            lambda: open_drift(site)["settings.py"], lambda seen: seen is not None and seen != second, "the third one"
+        )
+        assert third is not None
+        assert third["pid"] != second["pid"]
+        (finding,) = check(site).document["trees"][0]["drift"]
+        assert finding["evidence"]["pid"] == third["pid"]
+        assert daemon.log().count(again) == 1
 
 
 def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> None:

@@ -330,6 +330,13 @@ PathEvidence by(int pid, std::int64_t at = 1) {
   return {std::make_shared<const Evidence>(std::move(evidence)), at, false};
 }
 
+/// Another process with the program of that one.
+PathEvidence by_again(int pid, int before) {
+  Evidence evidence = *by(before).last;
+  evidence.pid = pid;
+  return {std::make_shared<const Evidence>(std::move(evidence)), 1, false};
+}
+
 ScanResult seen(const std::string& path, const char* content, std::optional<PathEvidence> evidence = {}) {
   ScanResult result = result_of(Scope::whole(), {path});
   edit(result.findings.front().actual)->target = content;
@@ -356,6 +363,12 @@ TEST_CASE("drift keeps who made it, until somebody else changes it") {
   CHECK(set.apply(seen("a", "1", by(7, 2)), {}, 11).attributed.empty());
   CHECK_FALSE(set.open().at("a").evidence->several);
   CHECK(set.open().at("a").evidence->at == 2);
+  // The same program in another process is to be written down, and not told.
+  const auto repeated = set.apply(seen("a", "1", by_again(70, 7)), {}, 11);
+  CHECK(repeated.attributed.empty());
+  CHECK(paths_of(repeated.repeated) == Paths{"a"});
+  CHECK(author(set) == 70);
+  CHECK(set.open().at("a").evidence->several);
   // Somebody else.
   CHECK(paths_of(set.apply(seen("a", "2", by(8)), {}, 12).attributed) == Paths{"a"});
   CHECK(author(set) == 8);
@@ -367,6 +380,19 @@ TEST_CASE("drift keeps who made it, until somebody else changes it") {
   (void)set.apply(seen("a", "4", by(9)), {}, 14);
   CHECK(author(set) == 9);
   CHECK(set.open().at("a").evidence->several);
+}
+
+TEST_CASE("drift that was changed later than what is known of who made it is nobody's") {
+  DriftSet set;
+  (void)set.apply(seen("a", "1", by(7, 100)), {}, 100);
+  ScanResult found = seen("a", "1");
+  found.findings.front().changed_at = 100;
+  CHECK(set.apply(found, {}, 101).attributed.empty());
+  CHECK(author(set) == 7);
+  // By a way that gives no events, and what is looked at is as it was, as the size of a file whose content is not read.
+  found.findings.front().changed_at = 102;
+  CHECK(paths_of(set.apply(found, {}, 103).attributed) == Paths{"a"});
+  CHECK(author(set) == 0);
 }
 
 TEST_CASE("evidence ends with the drift") {
