@@ -28,6 +28,7 @@ constexpr std::size_t kSmallFile = 8 * 1024;
 constexpr std::size_t kMostOfTcp = 4 * 1024 * 1024;
 constexpr std::size_t kMostAccounts = 16 * 1024 * 1024;
 constexpr std::size_t kMostDescriptors = 256;
+constexpr std::size_t kMostThreads = 512;
 constexpr std::size_t kMostClients = 64;
 /// An exec while it is read makes the evidence one of two programs, and it is read again.
 constexpr int kAttempts = 3;
@@ -122,6 +123,27 @@ std::optional<std::set<std::uint64_t>> sockets_of(int directory) {
   return sockets;
 }
 
+/// Whether all threads have this user alone, as far as there is time to ask each.
+bool have_same_user(int directory, std::uint32_t uid) {
+  const int tasks = ::openat(directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* listing = tasks >= 0 ? ::fdopendir(tasks) : nullptr;
+  if (listing == nullptr) {
+    if (tasks >= 0) ::close(tasks);
+    return false;
+  }
+  bool is_same = true;
+  std::size_t count = 0;
+  while (const dirent* entry = is_same ? ::readdir(listing) : nullptr) {
+    if (entry->d_name[0] == '.') continue;
+    const auto text = read_at(tasks, (std::string(entry->d_name) + "/status").c_str());
+    const auto status = text ? parse_process_status(*text) : std::nullopt;
+    // Those that have ended meanwhile have none.
+    is_same = ++count <= kMostThreads && (!status || (status->effective_uid == uid && !status->has_several_users));
+  }
+  ::closedir(listing);
+  return is_same;
+}
+
 }  // namespace
 
 bool is_there(int pidfd) {
@@ -206,8 +228,11 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   if (!stat || !status) return false;
   evidence.name = std::move(stat->name);
   evidence.started = stat->started;
-  // A program that is executed next may be set-user-ID, and root's was not who wrote.
-  evidence.uid = status->has_several_users ? std::nullopt : std::optional(status->effective_uid);
+  // A program that is executed next may be set-user-ID, and root's was not who wrote. Of threads, as a file server has
+  // them for its users, any may have written.
+  const bool is_one_user =
+      !status->has_several_users && (status->threads == 1 || have_same_user(directory, status->effective_uid));
+  evidence.uid = is_one_user ? std::optional(status->effective_uid) : std::nullopt;
   evidence.login_uid = parse_set_number(read_at(directory, "loginuid").value_or(""));
   evidence.session = parse_set_number(read_at(directory, "sessionid").value_or(""));
   ControlGroup group = parse_control_group(read_at(directory, "cgroup").value_or(""));

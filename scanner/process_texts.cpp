@@ -118,6 +118,7 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
   std::optional<std::uint32_t> uid;
   bool has_several_users = false;
   bool is_contained = false;
+  unsigned threads = 1;
   for_each_line(text, [&](std::string_view line) {
     if (line.starts_with("Uid:")) {
       const auto words = words_of(line);
@@ -126,10 +127,13 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
       has_several_users = std::any_of(words.begin() + 1, words.end(), [&](auto word) { return word != words[2]; });
     } else if (line.starts_with("NSpid:")) {
       is_contained = words_of(line).size() > 2;
+    } else if (line.starts_with("Threads:")) {
+      const auto words = words_of(line);
+      threads = to_number<unsigned>(words.back()).value_or(1);
     }
   });
   if (!uid) return std::nullopt;
-  return ProcessStatus{*uid, has_several_users, is_contained};
+  return ProcessStatus{*uid, has_several_users, is_contained, threads};
 }
 
 std::string terminal_name(std::uint32_t device) {

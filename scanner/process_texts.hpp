@@ -22,6 +22,7 @@ struct ProcessStatus {
   /// By setuid(2) or a set-user-ID program: who it was when it did something is not certain.
   bool has_several_users = false;
   bool is_contained = false;  ///< in a pid namespace below that of the reader's /proc
+  unsigned threads = 1;
 };
 std::optional<ProcessStatus> parse_process_status(std::string_view text);
 

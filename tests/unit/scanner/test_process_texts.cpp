@@ -34,6 +34,8 @@ TEST_CASE("status gives the effective user, and whether the process is in a cont
   CHECK(status->has_several_users);
   CHECK_FALSE(parse_process_status("Uid:\t7\t7\t7\t7\n")->has_several_users);
   CHECK_FALSE(status->is_contained);
+  CHECK(status->threads == 1);
+  CHECK(parse_process_status("Uid:\t7\t7\t7\t7\nThreads:\t12\n")->threads == 12);
   CHECK(parse_process_status("Uid:\t1\t2\t3\t4\nNSpid:\t77\t1\n")->is_contained);
   CHECK_FALSE(parse_process_status("Name:\tsh\n"));
   CHECK_FALSE(parse_process_status("Uid:\tx\tx\tx\tx\n"));
