@@ -101,6 +101,21 @@ def test_many_small_files_by_their_number(site: Site, app: Tree) -> None:
         assert daemon.metrics().number("driftd_last_scan_duration_seconds", tree="app", type="full") > 600 / 100 / ABOVE
 
 
+def test_many_small_files_by_the_pages_that_a_disk_reads_for_them(site: Site, app: Tree) -> None:
+    """Of 4 KiB each, however little of it is in the file."""
+    write_files(app.root, {f"d{number % 7}/{number}": os.urandom(200) for number in range(300)})
+    write_files(app.root, {f"d{number % 7}/more-{number}": os.urandom(4097) for number in range(100)})
+    site.release(app)
+    app.settings.update(full_scan="1s")
+    site.settings["limits"] = {"threads": 4, "read_rate": "512KiB/s", "read_ops": "unlimited"}
+    with alone(site) as daemon:
+        wait_until_scanning(daemon, site, "app")
+        wait_until(lambda: daemon.metrics().number("driftd_scans_total", tree="app", type="full"), lambda n: n >= 2, "", 30)
+        seconds = daemon.metrics().number("driftd_last_scan_duration_seconds", tree="app", type="full")
+        pages = 300 + 2 * 100
+        assert pages * 4 / 512 / ABOVE < seconds < pages * 4 / 512 / BELOW
+
+
 @contextmanager
 def trees_of_all_kinds(site: Site, workdir: Path) -> Iterator[list[str]]:
     """Two local ones, and two on FUSE."""
