@@ -1,6 +1,7 @@
 """`limits.read_rate` and `limits.read_ops`: how much periodic scans read, all together, at any time."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -232,3 +233,15 @@ def test_a_scan_that_is_wanted_at_once_does_not_wait_for_a_limited_one(site: Sit
         # And the next periodic one is limited again.
         wait_until_scanning(daemon, site, "app")
         assert rate(daemon, 3) < ABOVE * 256 * 1024
+
+
+def test_a_reload_reads_nothing_again(site: Site, slow: Tree) -> None:
+    slow.settings.update(full_scan="1h", quick_scan="1h")
+    with alone(site) as daemon:
+        daemon.wait_ready()
+        before = bytes_read(daemon)
+        for scans in (1, 2):
+            daemon.send(signal.SIGHUP)
+            wait_until(lambda: quick_scans(daemon), lambda now: now >= scans, "the tree is looked at", 10)
+        assert bytes_read(daemon) - before < MEGA
+        assert daemon.metrics().number("driftd_scans_total", tree="app", type="full") == 1
