@@ -1,13 +1,17 @@
 #include "daemon/fingerprint.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <set>
-#include <system_error>
+#include <string_view>
+#include <utility>
 
+#include "manifests/file_io.hpp"
 #include "manifests/signed_file.hpp"
+#include "manifests/unique_fd.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -26,9 +30,12 @@ std::string of_file(const std::string& path) {
 template <class Wanted>
 std::string of_files(const std::filesystem::path& directory, Wanted wanted) {
   std::set<std::string> paths;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-    if (wanted(at->path().filename().native())) paths.insert(at->path());
+  manifests::UniqueFd opened = manifests::open_to_read(AT_FDCWD, directory.native(), O_DIRECTORY);
+  if (opened) {
+    // What cannot be listed to its end shows when the files are read.
+    (void)manifests::for_each_name(std::move(opened), directory.native(), [&](std::string_view name) {
+      if (wanted(std::string(name))) paths.insert(directory / name);
+    });
   }
   std::string text;
   for (const std::string& path : paths) text += of_file(path);

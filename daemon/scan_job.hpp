@@ -37,7 +37,7 @@ struct ScanJob {
   ManifestPointer previous;
   unsigned generation = 0;                        ///< of manifest and root, handed through
   std::shared_ptr<scanner::Throttle> throttle;    ///< the daemon's; null: as fast as it goes
-  std::shared_ptr<const scanner::ScanPlan> plan;  ///< a quick scan's: of the scan before it
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< of the scan before it; null: it makes one
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
 

@@ -116,13 +116,13 @@ void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
     start_scan(Depth::full, Pace::free);
   } else if (decided.is_reloaded) {
     // The other trees may have changed, and with them what is left out of this one.
-    start_scan(Depth::full, Pace::free);
+    look_at_everything();
   }
   context_.publish();
 }
 
 void TreeMonitor::on_tick(Clock::time_point now) {
-  if (awaits_places_) start_scan(Depth::full, Pace::free);
+  if (awaits_places_) start_scan(*awaits_places_, Pace::free);
   warn_if_late(now);
   coverage_->on_tick(now);
   const auto& name = state_.config().name;
@@ -155,7 +155,8 @@ bool TreeMonitor::is_plan_outdated() const {
 }
 
 void TreeMonitor::on_places() {
-  if (awaits_places_ || is_plan_outdated()) start_scan(Depth::full, Pace::free);
+  if (awaits_places_) return start_scan(*awaits_places_, Pace::free);
+  if (is_plan_outdated()) look_at_everything();
 }
 
 void TreeMonitor::await_deploy_deadline() {

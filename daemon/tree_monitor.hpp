@@ -77,7 +77,9 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// Wants a full scan of what is there now, at once and as fast as it goes; its number for has_scanned().
   unsigned scan_now();
   /// That would have to wait for another scan to end, which is as fast as it goes.
-  [[nodiscard]] bool must_wait_to_scan() const { return awaits_places_ || (scan_ && scan_->pace == Pace::free); }
+  [[nodiscard]] bool must_wait_to_scan() const {
+    return awaits_places_.has_value() || (scan_ && scan_->pace == Pace::free);
+  }
   /// That scan has ended, well or not. Also where it cannot: nothing is known to compare with, or nothing answers.
   [[nodiscard]] bool has_scanned(unsigned number) const;
 
@@ -183,7 +185,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<const scanner::ScanPlan> plan_;
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::shared_ptr<TreeCoverage> coverage_;
-  bool awaits_places_ = false;                    ///< a scan is wanted once it is known where other trees are
+  std::optional<Depth> awaits_places_{};          ///< such a scan is wanted once it is known where other trees are
   std::optional<Clock::time_point> answered_at_;  ///< a stalled tree's file system, again
 
   boost::asio::steady_timer deploy_timer_;

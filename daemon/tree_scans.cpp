@@ -13,6 +13,7 @@ namespace driftd::daemon {
 namespace {
 
 constexpr auto kRetryFailedScan = std::chrono::seconds(30);
+constexpr auto kRetryForPlaces = std::chrono::seconds(1);
 
 TreeFiles::Seen seen_by(Depth depth) { return depth == Depth::full ? TreeFiles::Seen::all : TreeFiles::Seen::changed; }
 
@@ -27,11 +28,11 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
     return;
   }
   if (!may_rely_on_places()) {
-    awaits_places_ = true;
+    if (pace == Pace::limited) return await_scan(Clock::now() + kRetryForPlaces);
+    if (awaits_places_ != Depth::full) awaits_places_ = depth;
     return;
   }
-  // What was put off was a full one.
-  if (std::exchange(awaits_places_, false) || !plan_ || !cache_) depth = Depth::full;
+  if (std::exchange(awaits_places_, std::nullopt) == Depth::full || !plan_ || !cache_) depth = Depth::full;
   make_way(depth);
   again_.reset();
   state_.scan_started();
@@ -54,17 +55,18 @@ void TreeMonitor::make_way(Depth depth) {
 
 void TreeMonitor::begin_job(const RunningScan& scan) {
   const bool is_limited = scan.pace == Pace::limited;
+  const bool is_quick = scan.depth == Depth::quick;
   ScanKind kind = ScanKind::urgent;
-  if (is_limited) kind = scan.depth == Depth::full ? ScanKind::limited_full : ScanKind::limited_quick;
+  if (is_limited) kind = is_quick ? ScanKind::limited_quick : ScanKind::limited_full;
   ScanJob job{.depth = scan.depth,
               .config = context_.config,
               .places = context_.places,
               .tree = state_.config(),
-              .manifest = state_.manifest(),
+              .manifest = is_quick ? plan_->manifest : state_.manifest(),
               .previous = state_.standing().previous,
               .generation = generation_,
               .throttle = is_limited ? context_.throttle : nullptr,
-              .plan = scan.depth == Depth::quick ? plan_ : nullptr,
+              .plan = is_quick && is_limited ? plan_ : nullptr,
               .cache = cache_,
               .began = scan.began,
               .evidence = evidence_,
@@ -180,7 +182,7 @@ void TreeMonitor::go_on() {
     if (again_) {
       start_scan(*again_, Pace::free);
     } else if (is_plan_outdated()) {
-      start_scan(Depth::full, Pace::free);
+      start_scan(Depth::quick, Pace::free);
     } else if (overtaken_) {
       start_scan(Depth::quick, Pace::limited);
     }
@@ -200,7 +202,7 @@ bool TreeMonitor::has_scanned(unsigned number) const {
 
 TreeSnapshot TreeMonitor::snapshot() const {
   TreeSnapshot snapshot = state_.snapshot(wall_clock(), boot_clock());
-  snapshot.scanning = scan_ || long_scan_ || awaits_places_;
+  snapshot.scanning = scan_ || long_scan_ || awaits_places_.has_value();
   if (snapshot.scanning || next_scan_at_ == Clock::time_point{}) return snapshot;
   const auto in_wall_time = [](Clock::time_point at) {
     return static_cast<double>(wall_clock()) + std::chrono::duration<double>(at - Clock::now()).count();

@@ -93,6 +93,12 @@ void Judge::unverified(std::string path, const Observation& observation) {
   result_.unverified.push_back({std::move(path), observation.reason, observation.error, 0});
 }
 
+void Judge::leave_out(EntryIndex entry) {
+  skip(entry);
+  // Nobody learns meanwhile where else such a file has a name.
+  forget_all(entry);
+}
+
 void Judge::added(std::string path, const Observed& observed) {
   Finding finding = scanner::added(observed);
   finding.path = std::move(path);

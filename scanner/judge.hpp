@@ -29,8 +29,10 @@ class Judge {
   void seen(EntryIndex entry, const Observed& observed);
   void missing(EntryIndex entry);
   void unverified(EntryIndex entry, const Observation& observation);
-  /// The entry and all below it agree, or are somebody else's.
+  /// The entry and all below it agree.
   void skip(EntryIndex entry) { result_.entries += manifest_.subtree_end(entry) - entry; }
+  /// The entry and all below it are somebody else's, as long as that is so.
+  void leave_out(EntryIndex entry);
 
   /// Something stands where no entry is.
   void added(std::string path, const Observed& observed);

@@ -25,7 +25,8 @@ namespace {
 using manifests::UniqueFd;
 
 constexpr int kAttempts = 4;
-constexpr std::uint64_t kLeastAtOnce = 4096;
+/// What a disk reads at least; a file's last page counts whole.
+constexpr std::uint64_t kPage = 4096;
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
 
 constexpr std::string_view kCapability = "security.capability";
@@ -43,6 +44,12 @@ Observation failure(int error) {
     case ENOMEM: return failure(UnverifiedReason::limit, error);
     default: return failure(UnverifiedReason::io, error);
   }
+}
+
+/// Bytes of the pages that hold a file's content from `begin` to `end`, without one that was begun before.
+std::uint64_t page_bytes(std::uint64_t begin, std::uint64_t end) {
+  const auto pages = [](std::uint64_t bytes) { return bytes / kPage + (bytes % kPage != 0 ? 1 : 0); };
+  return (pages(end) - pages(begin)) * kPage;
 }
 
 bool same_time(const statx_timestamp& a, const statx_timestamp& b) {
@@ -261,8 +268,9 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   const std::uint64_t chunk = most_at_once();
   for (std::uint64_t left = observed.size; left > 0;) {
     const std::size_t most = std::min<std::uint64_t>(left, file.paid_ != 0 ? file.paid_ : chunk);
+    const std::uint64_t position = observed.size - left;
     if (throttle_ != nullptr && file.paid_ == 0) {
-      throttle_->pay(most, place_, stop_);
+      throttle_->pay(page_bytes(position, position + most), place_, stop_);
       file.paid_ = most;
     }
     if (stop_.stop_requested()) return {Outcome::stopped, {}, 0};
@@ -274,7 +282,9 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (got < 0) return failure(errno);
     if (got == 0) return attempt = Attempt::moved, Observation{};  // shrunk meanwhile
     const auto length = static_cast<std::size_t>(got);
-    if (throttle_ != nullptr && length < file.paid_) throttle_->give_back(file.paid_ - length);
+    if (throttle_ != nullptr && length < file.paid_) {
+      throttle_->give_back(page_bytes(position + length, position + file.paid_));
+    }
     file.paid_ = 0;
     if (wanted.blake3) blake3_.update(buffer_.get(), length);
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
@@ -294,8 +304,8 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
 
 std::uint64_t Observer::most_at_once() const {
   if (throttle_ == nullptr) return QuietReader::kChunk;
-  const auto most = std::clamp<std::uint64_t>(throttle_->most_at_once(), kLeastAtOnce, QuietReader::kChunk);
-  return most - most % kLeastAtOnce;
+  const auto most = std::clamp<std::uint64_t>(throttle_->most_at_once(), kPage, QuietReader::kChunk);
+  return most - most % kPage;
 }
 
 std::uint64_t Observer::most_ahead() const {

@@ -101,7 +101,7 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
   const manifests::UniqueFd root(::open(plan.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return manifests::system_error(plan.root, errno);
   const auto identity = TreeRoot::identify(root.get());
-  if (!identity) return identity.error();
+  if (!identity) return manifests::with_context(plan.root, identity.error());
   if (options.root && *identity != *options.root) {
     return Error{ErrorCode::io, plan.root + ": leads elsewhere than when it was last looked where it leads"};
   }

@@ -99,7 +99,7 @@ int ScanWorker::open_again(OpenDirectory& directory) {
 
 void ScanWorker::visit_unseen(const OpenDirectory& directory, EntryIndex entry) {
   const bool is_nested = exempt_ != nullptr && exempt_->judge(manifest_.name(entry)) == Exemptions::Verdict::nested;
-  if (is_nested && !is_link(entry, DT_UNKNOWN)) return judge_.skip(entry);
+  if (is_nested && !is_link(entry, DT_UNKNOWN)) return judge_.leave_out(entry);
   // A rename during the listing can hide a name that is there all the time, so a direct look decides.
   const CName name(manifest_.name(entry));
   const Look look = look_at(directory.fd.get(), name.get());
@@ -133,7 +133,8 @@ void ScanWorker::visit(const OpenDirectory& directory, const DirectoryListing::N
     const auto position = static_cast<std::size_t>(at - children_.begin());
     if (seen_[position]) return;
     seen_[position] = true;
-    exempt == Exemptions::Verdict::nested ? judge_.skip(*at) : visit_listed(directory, {name.inode, *at}, name.type);
+    exempt == Exemptions::Verdict::nested ? judge_.leave_out(*at)
+                                          : visit_listed(directory, {name.inode, *at}, name.type);
     return;
   }
   if (exempt == Exemptions::Verdict::nested || found_.contains(name.text)) return;

@@ -120,7 +120,7 @@ void ScanWorker::seed_asked() {
     } else if (!seat.is_nested) {
       visit_alone(seat);
     } else if (entry) {
-      judge_.skip(*entry);
+      judge_.leave_out(*entry);
     }
   }
 }

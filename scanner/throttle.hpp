@@ -13,7 +13,7 @@ namespace driftd::scanner {
 
 /// What scans may take of the disks; absent: unlimited.
 struct ReadLimits {
-  std::optional<std::uint64_t> bytes_per_second;
+  std::optional<std::uint64_t> bytes_per_second;  ///< of whole pages, as disks read them
   std::optional<std::uint64_t> reads_per_second;
 
   [[nodiscard]] bool any() const { return bytes_per_second || reads_per_second; }

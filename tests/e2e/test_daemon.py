@@ -134,6 +134,30 @@ class TestReload:
             daemon.wait_for_metrics(lambda page: 'tree="further"' not in page.text, "nothing is said of the tree")
             daemon.wait_for_drift("app", {})
 
+    def test_what_an_added_nested_tree_holds_is_not_the_outer_ones_any_more(self, site: Site, app: Tree) -> None:
+        """And no tree is read again for that."""
+        other = site.tree("other")
+        small_application(other.root)
+        site.release(other)
+        write_files(app.root, {"plugins/plugin.py": "x\n"})
+        with Daemon(site) as daemon:
+            daemon.wait_ready().wait_for_drift("app", {"added": 1})
+            nested = site.tree("nested", app.root / "plugins")
+            site.release(nested)
+            site.write_config()
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for_drift("app", {})
+            daemon.wait_for_drift("nested", {})
+            del site.trees["nested"]
+            site.write_config()
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for_drift("app", {"added": 1})
+            for tree in ("app", "other"):
+                daemon.wait_for_metrics(
+                    lambda page: page.number("driftd_scans_total", tree=tree, type="quick") >= 1, "they were looked at"
+                )
+                assert daemon.metrics().number("driftd_scans_total", tree=tree, type="full") == 1
+
     def test_what_a_removed_nested_tree_left_is_the_outer_ones(self, site: Site, app: Tree) -> None:
         nested = site.tree("nested", app.root / "plugins")
         write_files(nested.root, {"plugin.py": "x\n"})

@@ -1,6 +1,7 @@
 """`limits.read_rate` and `limits.read_ops`: how much periodic scans read, all together, at any time."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -99,6 +100,21 @@ def test_many_small_files_by_their_number(site: Site, app: Tree) -> None:
         wait_until_scanning(daemon, site, "app")
         wait_until(lambda: daemon.metrics().number("driftd_scans_total", tree="app", type="full"), lambda n: n >= 2, "", 30)
         assert daemon.metrics().number("driftd_last_scan_duration_seconds", tree="app", type="full") > 600 / 100 / ABOVE
+
+
+def test_many_small_files_by_the_pages_that_a_disk_reads_for_them(site: Site, app: Tree) -> None:
+    """Of 4 KiB each, however little of it is in the file."""
+    write_files(app.root, {f"d{number % 7}/{number}": os.urandom(200) for number in range(300)})
+    write_files(app.root, {f"d{number % 7}/more-{number}": os.urandom(4097) for number in range(100)})
+    site.release(app)
+    app.settings.update(full_scan="1s")
+    site.settings["limits"] = {"threads": 4, "read_rate": "512KiB/s", "read_ops": "unlimited"}
+    with alone(site) as daemon:
+        wait_until_scanning(daemon, site, "app")
+        wait_until(lambda: daemon.metrics().number("driftd_scans_total", tree="app", type="full"), lambda n: n >= 2, "", 30)
+        seconds = daemon.metrics().number("driftd_last_scan_duration_seconds", tree="app", type="full")
+        pages = 300 + 2 * 100
+        assert pages * 4 / 512 / ABOVE < seconds < pages * 4 / 512 / BELOW
 
 
 @contextmanager
@@ -217,3 +233,15 @@ def test_a_scan_that_is_wanted_at_once_does_not_wait_for_a_limited_one(site: Sit
         # And the next periodic one is limited again.
         wait_until_scanning(daemon, site, "app")
         assert rate(daemon, 3) < ABOVE * 256 * 1024
+
+
+def test_a_reload_reads_nothing_again(site: Site, slow: Tree) -> None:
+    slow.settings.update(full_scan="1h", quick_scan="1h")
+    with alone(site) as daemon:
+        daemon.wait_ready()
+        before = bytes_read(daemon)
+        for scans in (1, 2):
+            daemon.send(signal.SIGHUP)
+            wait_until(lambda: quick_scans(daemon), lambda now: now >= scans, "the tree is looked at", 10)
+        assert bytes_read(daemon) - before < MEGA
+        assert daemon.metrics().number("driftd_scans_total", tree="app", type="full") == 1

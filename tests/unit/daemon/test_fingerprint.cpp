@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -69,4 +73,27 @@ TEST_CASE("a root has a fingerprint of its own") {
   CHECK(root_fingerprint(files.at("a")) == root_fingerprint(files.at("to_a")));
   CHECK(root_fingerprint(files.at("a")) != root_fingerprint(files.at("b")));
   CHECK(root_fingerprint(files.at("none")) == "none");
+}
+
+TEST_CASE("a look leaves the access times of directories alone") {
+  const TempTree files;
+  files.dir("manifests");
+  files.file("manifests/app.manifest", "one");
+  files.dir("trust");
+  // Accessed before it was changed last: the next look would show on any file system that keeps such times.
+  const std::array<timespec, 2> times = {timespec{1, 0}, timespec{2, 0}};
+  const auto accessed_at = [&](const char* directory) {
+    struct stat status {};
+    REQUIRE(::stat(files.at(directory).c_str(), &status) == 0);
+    return status.st_atim.tv_sec;
+  };
+  for (const char* directory : {"manifests", "trust"}) {
+    REQUIRE(::utimensat(AT_FDCWD, files.at(directory).c_str(), times.data(), 0) == 0);
+  }
+  TreeConfig tree;
+  tree.root = files.at("manifests");
+  tree.manifest = files.at("manifests/app.manifest");
+  CHECK(fingerprint(tree, {{files.at("trust")}, 1}).find("app.manifest") != std::string::npos);
+  CHECK(accessed_at("manifests") == 1);
+  CHECK(accessed_at("trust") == 1);
 }

@@ -205,3 +205,22 @@ TEST_CASE("a quick scan tells of files that it does not know") {
   options.quick = false;
   CHECK(told_in(plan, must(scan(plan, Scope::whole(), options, {}))) == Lines{"a", "b", "l"});
 }
+
+TEST_CASE("what was another tree's meanwhile is read again, and told") {
+  ScanSite site;
+  site.tree.dir("inner");
+  site.tree.file("inner/a", "a");
+  site.release();
+  if (!handle_of(AT_FDCWD, site.tree.at("inner/a").c_str())) return driftd::test::skip("no file handles here");
+  const auto plan = site.plan();
+  ScanOptions options;
+  options.cache = std::make_shared<StatCache>(
+      plan.manifest->manifest().size(), +[] { return StatCache::coarse_now() + 10; });
+  options.quick = true;
+  CHECK(told_in(plan, must(scan(plan, Scope::whole(), options, {}))) == Lines{"inner/a"});
+  site.exemptions.add_nested_tree(*driftd::manifests::RelPath::parse("inner"));
+  CHECK(must(scan(site.plan(), Scope::whole(), options, {})).files.empty());
+  const auto again = must(scan(plan, Scope::whole(), options, {}));
+  CHECK(again.hashed_files == 1);
+  CHECK(told_in(plan, again) == Lines{"inner/a"});
+}
