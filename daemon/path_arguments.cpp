@@ -104,6 +104,7 @@ struct Place {
   std::size_t tree;
   std::string path;
   fs::path written;  ///< absolute, with all its dots and slashes
+  bool is_guess = false;
 };
 
 /// Where an absolute path lies in a tree that does not answer, the innermost one, as it is written.
@@ -146,7 +147,7 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
   for (std::size_t i = 0; i < trees.size(); ++i) {
     fs::path written = trees[i].root / path;
     auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
-    if (inside) innermost.push_back({i, std::move(*inside), std::move(written)});
+    if (inside) innermost.push_back({i, std::move(*inside), std::move(written), true});
   }
   return innermost;
 }
@@ -187,6 +188,12 @@ std::optional<Detour> detour_at(const fs::path& directory, const std::string& pa
 
 }  // namespace
 
+void AskedPaths::add(NamedPath path) {
+  const auto inside = RelPath::parse(path.path);
+  inside ? scope.add(*inside) : scope.add_whole();
+  named.insert(std::move(path));
+}
+
 Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
                                             Links links, const std::function<void(const std::string&)>& about) {
   std::vector<AskedPaths> asked(trees.size());
@@ -202,8 +209,7 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
     for (const Place& place : places) {
       AskedPaths& of_tree = asked[place.tree];
-      const auto inside = RelPath::parse(place.path);
-      inside ? of_tree.scope.add(*inside) : of_tree.scope.add_whole();
+      of_tree.add({place.path, path, place.is_guess});
       for (const fs::path& directory : entered_by(place)) {
         if (auto detour = detour_at(directory, path, links)) of_tree.detours.emplace(directory, std::move(*detour));
       }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <compare>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,10 +23,22 @@ struct Detour {
   bool operator==(const Detour&) const = default;
 };
 
+/// A path of a tree that a PATH leads to.
+struct NamedPath {
+  std::string path;       ///< as in Finding
+  std::string argument;   ///< the PATH
+  bool is_guess = false;  ///< it was tried in every tree, as it leads into none from the working directory
+
+  auto operator<=>(const NamedPath&) const = default;
+};
+
 /// What is asked of one tree.
 struct AskedPaths {
   scanner::Scope scope;
+  std::set<NamedPath> named;              ///< each one, even below another; empty where no paths were
   std::map<std::string, Detour> detours;  ///< by the directory, absolute and as it is written
+
+  void add(NamedPath path);
 };
 
 /// How links on the way to a tree's root are taken.

@@ -20,7 +20,8 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
 /// Those in a tree, whichever it is: elsewhere links are followed.
 void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report);
 
-/// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
+/// A relative PATH that leads nowhere was tried in every tree: where one knows it, it was not meant for those where it
+/// is neither on the host nor in the manifest. A tree that has anything else to tell is not dropped.
 void drop_wrong_guesses(std::vector<TreeReport>& trees);
 
 }  // namespace driftd::daemon

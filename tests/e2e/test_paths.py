@@ -289,15 +289,66 @@ def test_a_link_on_the_way_is_told_whatever_other_trees_know(site: Site, app: Tr
     other = second_tree(site)
     assert problems(site, "deep/../both.py") == ["path:behind"]
     assert check(site, f"{app.root}/deep/../../other/both.py").document["verdict"] == "unknown"
-    # The other tree has a directory of that name, which was meant.
+    # The other tree has a directory of that name, which need not be the one that was meant.
     write_files(other.root, {"deep/x.py": "x\n"})
     site.release(other, release="v2", sequence=2)
-    found = check(site, "deep/", cwd="/")
-    assert [tree["name"] for tree in found.document["trees"]] == ["other"]
-    assert found.document["verdict"] == "clean"
+    assert problems(site, "deep/") == ["path:behind"]
     # What else was asked for is still judged.
     found = check(site, "deep/", app.root, cwd="/")
     assert found.kinds == {"lib/deep/er/module.py": "modified"}
+
+
+def same_layout(site: Site, app: Tree, *options: str) -> Tree:
+    """A tree with the files of `app`, as where two releases stand side by side."""
+    other = site.tree("other")
+    shutil.copytree(app.root, other.root, symlinks=True, dirs_exist_ok=True)
+    site.release(other, *options)
+    return other
+
+
+def test_a_path_that_was_written_out_is_no_guess(site: Site, app: Tree) -> None:
+    other = same_layout(site, app)
+    write_files(other.root, {"extra.py": "x\n"})
+    site.release(other, release="v2", sequence=2)
+    assert check(site, f"{other.root}/extra.py").document["verdict"] == "clean"
+    assert problems(site, f"{app.root}/extra.py", f"{other.root}/extra.py") == ["path:unknown"]
+    assert problems(site, "extra.py", f"{other.root}/extra.py", cwd=app.root) == ["path:unknown"]
+    # Another PATH that is a guess says nothing of one that is none.
+    assert problems(site, "extra.py", f"{app.root}/extra.py") == ["path:unknown"]
+
+
+def test_a_path_that_cannot_be_judged_in_one_tree_may_be_meant_for_it(site: Site, app: Tree) -> None:
+    """The other tree has a file there that is as it was released."""
+    other = same_layout(site, app)
+    write_files(other.root, {"conf/db": "x\n", "plug/x.py": "x\n"})
+    site.release(other, release="v2", sequence=2)
+    write_files(site.directory, {"elsewhere/db": "edited\n"})
+    (app.root / "conf").symlink_to(site.directory / "elsewhere")
+    site.release(app, release="v2", sequence=2)
+    for paths in ([f"{app.root}/conf/db", f"{other.root}/conf/db"], ["conf/db"]):
+        assert problems(site, *paths) == ["path:behind"]
+
+
+def test_drift_around_a_wrong_guess_is_told(site: Site, app: Tree) -> None:
+    """Nothing is left of the directory, nor of what may change in it."""
+    write_files(app.root, {"var/keep": "x\n"})
+    site.release(app, "--mutable=var/session-*")
+    other = same_layout(site, app, "--mutable=var/session-*")
+    write_files(other.root, {"var/session-1": "x\n"})
+    assert [tree["name"] for tree in check(site, "var/session-1", cwd="/").document["trees"]] == ["other"]
+    shutil.rmtree(app.root / "var")
+    for paths in ([f"{app.root}/var/session-1", f"{other.root}/var/session-1"], ["var/session-1"]):
+        assert check(site, *paths, cwd="/").kinds == {"var": "missing"}
+
+
+@pytest.mark.parametrize("above", ["lib", ".", "lib/deep"])
+def test_a_path_below_another_one_is_judged_too(site: Site, app: Tree, above: str) -> None:
+    (app.root / "lib" / "deep" / "by-link").symlink_to("/etc")
+    site.release(app)
+    for path, problem in {"typo.py": "path:unknown", "by-link/passwd": "path:behind", "er": ""}.items():
+        expected = [problem] if problem else []
+        assert problems(site, above, f"lib/deep/{path}", cwd=app.root) == expected
+        assert problems(site, f"lib/deep/{path}", above, cwd=app.root) == expected
 
 
 def test_a_path_that_is_too_long_is_not_clean(site: Site, app: Tree) -> None:

@@ -20,13 +20,16 @@ namespace {
 
 using Paths = std::vector<std::string>;
 
-/// What is asked of each tree, as `path` or `directory <- PATH (where it is: why it is not known)`.
+/// What is asked of each tree, as `path`, `path <- PATH`, with a `?` where that is a guess, and `directory <- PATH
+/// (where it is: why it is not known)`.
 std::vector<Paths> shown(const std::vector<AskedPaths>& asked) {
   std::vector<Paths> all;
   for (const AskedPaths& of_tree : asked) {
     Paths paths;
     if (of_tree.scope.is_whole()) paths.emplace_back(".");
     for (const auto& path : of_tree.scope.paths()) paths.push_back(path.str());
+    for (const auto& [path, argument, is_guess] : of_tree.named)
+      paths.push_back(path + " <- " + argument + (is_guess ? "?" : ""));
     for (const auto& [directory, detour] : of_tree.detours)
       paths.push_back(directory + " <- " + detour.path + " (" + detour.at + ": " + detour.unknown + ")");
     all.push_back(std::move(paths));
@@ -64,10 +67,18 @@ TEST_CASE("where links are unknown a path lies where it is written, in the inner
   temp.link("link", "outer");
   for (const auto& place : {known, silent}) {
     const std::vector<TreePlace> trees{place(base + "/outer"), place(base + "/outer/inner"), place(base + "/other")};
+    const auto scopes = [](const std::vector<AskedPaths>& asked) {
+      std::vector<Paths> all;
+      for (const AskedPaths& of_tree : asked) {
+        Paths& paths = all.emplace_back();
+        for (const auto& path : of_tree.scope.paths()) paths.push_back(path.str());
+      }
+      return all;
+    };
     const auto ask = [&](const Paths& paths) { return asked_paths(trees, paths, Links::unknown); };
-    CHECK((shown(must(ask({base + "/outer/f", base + "/outer/inner/f"}))) == std::vector<Paths>{{"f"}, {"f"}, {}}));
+    CHECK((scopes(must(ask({base + "/outer/f", base + "/outer/inner/f"}))) == std::vector<Paths>{{"f"}, {"f"}, {}}));
     CHECK((shown(must(ask({base + "/outer/inner/../inner"})))[1].front() == "."));
-    CHECK((shown(must(ask({"f"}))) == std::vector<Paths>{{"f"}, {"f"}, {"f"}}));
+    CHECK((scopes(must(ask({"f"}))) == std::vector<Paths>{{"f"}, {"f"}, {"f"}}));
     check_error(ask({base + "/link/f"}), ErrorCode::usage, "lies in no tree");
   }
 }
