@@ -120,6 +120,34 @@ std::optional<Place> place_in_silent(const std::vector<TreePlace>& trees, const 
   return innermost;
 }
 
+fs::path on_host(const std::vector<TreePlace>& trees, const Place& place) {
+  const fs::path& root = trees[place.tree].root;
+  return place.path == "." ? root : root / place.path;
+}
+
+/// Where a relative path may lie that leads into no tree from the working directory: in each, or in one nested in it.
+std::vector<Place> guesses_of(const std::vector<TreePlace>& trees, const std::string& path, Links links) {
+  std::vector<Place> guesses;
+  // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
+  const std::string normal = fs::path(path).lexically_normal();
+  const bool leads_out = normal == ".." || normal.starts_with("../");
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    fs::path written = trees[i].root / path;
+    auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
+    if (!inside) continue;
+    Place guess{i, std::move(*inside), std::move(written), true};
+    const fs::path at = on_host(trees, guess);
+    for (std::size_t inner = 0; inner < trees.size(); ++inner) {
+      const fs::path& root = trees[inner].root;
+      if (!is_beneath(root, trees[guess.tree].root) || (at != root && !is_beneath(at, root))) continue;
+      guess.tree = inner;
+      guess.path = path_below(at.lexically_relative(root)).value_or(".");
+    }
+    guesses.push_back(std::move(guess));
+  }
+  return guesses;
+}
+
 std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::string& path, Links links) {
   std::vector<Place> places;
   std::error_code error;
@@ -140,16 +168,17 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
       innermost.push_back({place.tree, *link, root / *link});
     }
   }
-  if (!innermost.empty() || fs::path(path).is_absolute()) return innermost;
-  // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
-  const std::string normal = fs::path(path).lexically_normal();
-  const bool leads_out = normal == ".." || normal.starts_with("../");
+  return innermost.empty() && !fs::path(path).is_absolute() ? guesses_of(trees, path, links) : innermost;
+}
+
+/// The trees whose roots lie below one of the places, as a whole.
+std::vector<Place> trees_below(const std::vector<TreePlace>& trees, const std::vector<Place>& places) {
+  std::vector<Place> below;
   for (std::size_t i = 0; i < trees.size(); ++i) {
-    fs::path written = trees[i].root / path;
-    auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
-    if (inside) innermost.push_back({i, std::move(*inside), std::move(written), true});
+    const auto has_it = [&](const Place& place) { return is_beneath(trees[i].root, on_host(trees, place)); };
+    if (std::any_of(places.begin(), places.end(), has_it)) below.push_back({i, ".", trees[i].root});
   }
-  return innermost;
+  return below;
 }
 
 /// As in Detour. A link that is a tree's root may be followed.
@@ -205,8 +234,10 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
     // An unset variable in a script: not all trees.
     if (path.empty()) return usage("a PATH is empty");
     if (about) about(path);
-    const auto places = places_of(trees, path, links);
+    auto places = places_of(trees, path, links);
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
+    const auto below = trees_below(trees, places);
+    places.insert(places.end(), below.begin(), below.end());
     for (const Place& place : places) {
       AskedPaths& of_tree = asked[place.tree];
       of_tree.add({place.path, path, place.is_guess});

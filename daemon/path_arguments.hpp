@@ -48,12 +48,12 @@ enum class Links { resolved, unknown };
 /// one. No paths ask for all trees as a whole. A tree whose place is not known does not answer: it is not asked either.
 ///
 /// An absolute path belongs to the trees in whose root it lies, the innermost root of nested ones; where a link of the
-/// outer tree leads to that, the link is asked of the outer one. A relative path is
-/// taken from the working directory, as anywhere. Where that leads into no tree, it is taken from the root of each:
-/// which of them it was meant for is for the caller to find out. Links are resolved in the part that leads to a root
-/// alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in no tree.
-/// Asks the file systems on the way to the paths, so it may hang, unless links are unknown: then a path is what is
-/// written. `about`: is told which path comes next.
+/// outer tree leads to that, the link is asked of the outer one. Trees whose roots lie below it are asked as a whole. A
+/// relative path is taken from the working directory, as anywhere. Where that leads into no tree, it is taken from the
+/// root of each: which of them it was meant for is for the caller to find out. Links are resolved in the part that
+/// leads to a root alone; below it a link is what it is, not what it leads to. Fails (`usage`) for a path that lies in
+/// no tree. Asks the file systems on the way to the paths, so it may hang, unless links are unknown: then a path is
+/// what is written. `about`: is told which path comes next.
 manifests::Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
                                                        const std::vector<std::string>& paths,
                                                        Links links = Links::resolved,

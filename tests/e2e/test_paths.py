@@ -126,7 +126,32 @@ def test_a_path_in_a_nested_tree_is_the_nested_trees(site: Site, app: Tree) -> N
     asked = check(site, "--tree", "app", inner.root / "other.py")
     assert asked.document["verdict"] == "unknown"
     assert asked.document["trees"][0]["problems"][0]["reason"] == "nested"
-    assert check(site, app.root / "plugins").document["verdict"] == "clean"
+    assert check(site, "--tree", "app", app.root / "plugins").document["verdict"] == "clean"
+
+
+def test_a_path_above_a_nested_tree_asks_for_that_tree_too(site: Site, app: Tree) -> None:
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    write_files(inner.root, {"other.py": "edited\n"})
+    write_files(app.root, {"app.py": "edited\n"})
+    for path in ("plugins", "plugins/", "./lib/../plugins"):
+        assert check(site, f"{app.root}/{path}").kinds == {"other.py": "modified"}
+        assert check(site, path, cwd=app.root).kinds == {"other.py": "modified"}
+    assert check(site, "plugins", cwd="/").kinds == {"other.py": "modified"}
+    for found in (check(site, app.root), check(site, ".", cwd=app.root)):
+        assert found.kinds == {"app.py": "modified", "other.py": "modified"}
+    assert check(site, f"{app.root}/lib").document["verdict"] == "clean"
+    shutil.rmtree(inner.root)
+    assert check(site, f"{app.root}/plugins").document["verdict"] == "unknown"
+
+
+def test_a_guess_is_the_innermost_trees(site: Site, app: Tree) -> None:
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    write_files(inner.root, {"other.py": "edited\n"})
+    for path in ("plugins/inner/other.py", "../app/plugins/inner/other.py", "plugins/inner", "plugins/inner/"):
+        found = check(site, path, cwd="/")
+        assert found.kinds == {"other.py": "modified"}
+        assert [tree["name"] for tree in found.document["trees"]] == ["inner"]
+    assert check(site, "plugins/inner/none.py", cwd="/").document["verdict"] == "unknown"
 
 
 def test_an_empty_path_is_wrong_usage(site: Site, app: Tree) -> None:
