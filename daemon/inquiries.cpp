@@ -66,7 +66,8 @@ Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std
       for (const auto& [path, argument, is_guess] : (*asked)[i].named)
         texts.insert(texts.end(), {tree, is_guess ? "guess" : "named", path, argument, "", ""});
       for (const auto& [directory, detour] : (*asked)[i].detours)
-        texts.insert(texts.end(), {tree, "detour", directory, detour.path, detour.at, detour.unknown});
+        texts.insert(texts.end(),
+                     {tree, detour.leads_away ? "away" : "detour", directory, detour.path, detour.at, detour.unknown});
     }
     return texts;
   };
@@ -81,8 +82,8 @@ Result<std::vector<AskedPaths>> paths_told(const Result<Texts>& answer, std::siz
     AskedPaths& of_tree = asked.at(std::stoul(texts[i]));
     const std::string& what = texts[i + 1];
     const std::string& path = texts[i + 2];
-    if (what == "detour") {
-      of_tree.detours.emplace(path, Detour{texts[i + 3], texts[i + 4], texts[i + 5]});
+    if (what == "detour" || what == "away") {
+      of_tree.detours.emplace(path, Detour{texts[i + 3], texts[i + 4], texts[i + 5], what == "away"});
     } else {
       of_tree.add({path, texts[i + 3], what == "guess"});
     }

@@ -205,14 +205,26 @@ scanner::Look look_at(const fs::path& path) {
   return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
 }
 
-std::optional<Detour> detour_at(const fs::path& directory, const std::string& path, Links links) {
+/// What a link leads to is in another directory than the link.
+bool leads_away(const fs::path& link) {
+  std::error_code error;
+  const fs::path real = fs::canonical(link, error);
+  return error || real.parent_path() != resolved(link.parent_path());
+}
+
+std::optional<Detour> detour_at(const std::vector<TreePlace>& trees, const fs::path& directory, const std::string& path,
+                                Links links) {
   if (links == Links::unknown) return Detour{path, directory, "its file system does not answer"};
   const scanner::Look look = look_at(directory);
   const bool is_there = look.error == 0 || look.error == EXDEV;
   const bool is_nothing = look.error == ENOENT || look.error == ENOTDIR;
   if (is_nothing || (is_there && look.type != DT_LNK)) return std::nullopt;
-  return Detour{path, resolved(directory.parent_path()) / directory.filename(),
-                is_there ? "" : std::generic_category().message(look.error)};
+  const fs::path at = resolved(directory.parent_path()) / directory.filename();
+  if (!is_there) return Detour{path, at, std::generic_category().message(look.error)};
+  // Where a link in a tree leads need not answer, and is not asked.
+  const bool is_in_tree =
+      std::any_of(trees.begin(), trees.end(), [&](const TreePlace& tree) { return is_beneath(at, tree.root); });
+  return Detour{path, at, "", is_in_tree || leads_away(directory)};
 }
 
 }  // namespace
@@ -242,7 +254,8 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
       AskedPaths& of_tree = asked[place.tree];
       of_tree.add({place.path, path, place.is_guess});
       for (const fs::path& directory : entered_by(place)) {
-        if (auto detour = detour_at(directory, path, links)) of_tree.detours.emplace(directory, std::move(*detour));
+        if (auto detour = detour_at(trees, directory, path, links))
+          of_tree.detours.emplace(directory, std::move(*detour));
       }
     }
   }

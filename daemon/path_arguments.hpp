@@ -19,6 +19,8 @@ struct Detour {
   std::string path;     ///< the PATH
   std::string at;       ///< absolute, with the links above it resolved
   std::string unknown;  ///< why it is not known whether it is a link; empty: it is one
+  /// What is above it for the kernel is, or may be, another directory than in the PATH.
+  bool leads_away = true;
 
   bool operator==(const Detour&) const = default;
 };

@@ -118,7 +118,7 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
 void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report) {
   for (const auto& [directory, detour] : detours) {
     const auto has_it = [&](const auto& place) { return beneath(place.second.root, detour.at).has_value(); };
-    if (std::none_of(places.begin(), places.end(), has_it)) continue;
+    if (!detour.leads_away && std::none_of(places.begin(), places.end(), has_it)) continue;
     const auto own = beneath(places.at(report.name).root, detour.at);
     const bool is_link = detour.unknown.empty();
     const std::string what = manifests::escape(directory);

@@ -17,7 +17,7 @@ namespace driftd::daemon {
 /// not follow.
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
 
-/// Those in a tree, whichever it is: elsewhere links are followed.
+/// Those in a tree, whichever it is. Elsewhere links are followed, as long as that leads to where the scope goes.
 void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report);
 
 /// A relative PATH that leads nowhere was tried in every tree: where one knows it, it was not meant for those where it

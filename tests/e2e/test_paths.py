@@ -279,11 +279,51 @@ def test_links_that_lead_to_a_tree_are_followed(site: Site, app: Tree) -> None:
         by_link = path.startswith(f"{app.root}/inner")
         assert [tree["name"] for tree in found.document["trees"]] == [*(["app"] if by_link else []), "inner"]
         assert found.document["verdict"] == "clean"
-    for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/", "shortcut/../shortcut/lib"):
+    for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/"):
         assert check(site, f"{site.directory}/{path}").document["verdict"] == "clean"
     for path in (f"{app.root}/inner/../app.py", f"{app.root}/inner/../plugins/inner/other.py"):
         assert check(site, path).document["verdict"] == "unknown"
-    assert check(site, f"{site.directory}/shortcut/inner/../app.py").document["verdict"] == "unknown"
+    # The second leads to nothing: the directory above the tree's root has no link of that name.
+    for path in ("shortcut/inner/../app.py", "shortcut/../shortcut/lib"):
+        assert check(site, f"{site.directory}/{path}").document["verdict"] == "unknown"
+
+
+def test_going_up_from_a_link_outside_of_the_trees(site: Site, app: Tree) -> None:
+    """The kernel goes to the directory above the one that the link leads to."""
+    base = site.directory
+    data = second_tree(site, "data", base / "data" / "app")
+    (base / "data" / "v1").mkdir()
+    (app.root.parent / "current").symlink_to(base / "data" / "v1")
+    (app.root.parent / "dangling").symlink_to("v1/none")
+    write_files(app.root, {"other.py": "x\n"})
+    site.release(app)
+    write_files(data.root, {"other.py": "edited\n"})
+    for link in ("current", "dangling", "./current/../../data/v1/../../srv/current"):
+        path = f"{app.root.parent}/{link}/../app/other.py"
+        for paths in ([path], [app.root, path]):
+            assert problems(site, *paths) == ["path:behind"]
+        assert f"/{link.split('/')[-1]}, which is a link" in site.check(path).err
+    for path in ("current/../../app", "current/.."):
+        assert site.check(f"{app.root.parent}/{path}").code == 64
+    # Where both are the same directory it does not matter.
+    (app.root.parent / "beside").symlink_to("app/../app")
+    (app.root.parent / "around").symlink_to(app.root.parent)
+    assert problems(site, f"{app.root.parent}/beside/../app/other.py") == []
+    assert problems(site, f"{app.root.parent}/around/app/../app/other.py") == []
+
+
+def test_going_up_from_a_link_that_is_the_root_of_a_tree(site: Site, app: Tree) -> None:
+    releases = site.directory / "releases"
+    second_tree(site, "of-release", releases / "app")
+    (releases / "v1").mkdir()
+    (app.root.parent / "current").symlink_to(releases / "v1")
+    second_tree(site, "current", app.root.parent / "current")
+    write_files(app.root, {"other.py": "x\n"})
+    site.release(app)
+    assert check(site, f"{app.root.parent}/current/../app/other.py").document["verdict"] == "unknown"
+    assert check(site, "../app/other.py", cwd=releases / "v1").document["trees"][0]["name"] == "of-release"
+    for path in ("current", "current/", "current/.", "current/other.py"):
+        assert check(site, f"{app.root.parent}/{path}").document["verdict"] == "clean"
 
 
 def test_a_link_that_leads_to_another_tree_than_it_should(site: Site, app: Tree) -> None:

@@ -21,7 +21,7 @@ namespace {
 using Paths = std::vector<std::string>;
 
 /// What is asked of each tree, as `path`, `path <- PATH`, with a `?` where that is a guess, and `directory <- PATH
-/// (where it is: why it is not known)`.
+/// (where it is: why it is not known, ...)`.
 std::vector<Paths> shown(const std::vector<AskedPaths>& asked) {
   std::vector<Paths> all;
   for (const AskedPaths& of_tree : asked) {
@@ -31,7 +31,8 @@ std::vector<Paths> shown(const std::vector<AskedPaths>& asked) {
     for (const auto& [path, argument, is_guess] : of_tree.named)
       paths.push_back(path + " <- " + argument + (is_guess ? "?" : ""));
     for (const auto& [directory, detour] : of_tree.detours)
-      paths.push_back(directory + " <- " + detour.path + " (" + detour.at + ": " + detour.unknown + ")");
+      paths.push_back(directory + " <- " + detour.path + " (" + detour.at + ": " + detour.unknown +
+                      (detour.leads_away ? "" : ", same directory") + ")");
     all.push_back(std::move(paths));
   }
   return all;
@@ -48,10 +49,13 @@ TEST_CASE("what another process finds out of paths is what is found out here") {
   temp.dirs("outer/inner/d");
   temp.dirs("other");
   temp.link("outer/link", "../other");
+  temp.link("away", "outer/inner");
+  temp.link("beside", "other");
   const std::vector<TreePlace> trees{known(base + "/outer"), known(base + "/outer/inner"), known(base + "/other")};
   for (const Paths& paths : {Paths{base + "/outer/f"}, Paths{base + "/outer/inner/d/../x\n", base + "/other"},
                              Paths{base + "/outer/link/x"}, Paths{base + "/outer/link/../f", base + "/outer/link/"},
-                             Paths{"f", "g/"}, Paths{base + "/outer/./", base + "/outer/inner/none/none"}}) {
+                             Paths{base + "/away/../outer/f", base + "/beside/../outer/f"}, Paths{"f", "g/"},
+                             Paths{base + "/outer/./", base + "/outer/inner/none/none"}}) {
     CAPTURE(paths.front());
     const auto here = shown(must(asked_paths(trees, paths)));
     CHECK((shown(must(paths_told(ask_apart(inquire_paths(trees, paths, 10s)), trees.size()))) == here));
