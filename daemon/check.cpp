@@ -356,8 +356,13 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
     if (!asked) {
       report.trees.push_back(begin_report(check));
       report.trees.back().problems.push_back(problem(std::string(kPathProblem), asked.error()));
-    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.scope.empty()) {
+    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.empty()) {
       check.asked = of_tree;
+      if (of_tree.scope.empty()) {  // there is nothing to look at
+        report.trees.push_back(begin_report(check));
+        refuse_detours(of_tree.detours, places, report.trees.back());
+        continue;
+      }
       report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
     }
   }

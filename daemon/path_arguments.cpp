@@ -29,14 +29,14 @@ using manifests::Result;
 
 Error usage(std::string message) { return {ErrorCode::usage, std::move(message)}; }
 
-/// A normal relative path as the path of an entry: `.` for the root.
+/// A normal relative path as the path of an entry, or what would be one if it were not too long: `.` for the root.
 std::optional<std::string> path_below(const fs::path& normal) {
   std::string path;
   for (const fs::path& part : normal) {
+    if (part == "..") return std::nullopt;
     if (!part.empty() && part != ".") path += (path.empty() ? "" : "/") + part.native();
   }
-  if (path.empty()) return ".";
-  return RelPath::parse(path) ? std::optional(path) : std::nullopt;
+  return path.empty() ? "." : path;
 }
 
 bool is_beneath(const fs::path& inner, const fs::path& outer) {
@@ -252,6 +252,10 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
     places.insert(places.end(), below.begin(), below.end());
     for (const Place& place : places) {
       AskedPaths& of_tree = asked[place.tree];
+      if (place.path != "." && !RelPath::parse(place.path)) {
+        of_tree.detours.emplace(path, Detour{path, place.written, std::generic_category().message(ENAMETOOLONG)});
+        continue;
+      }
       of_tree.add({place.path, path, place.is_guess});
       for (const fs::path& directory : entered_by(place)) {
         if (auto detour = detour_at(trees, directory, path, links))

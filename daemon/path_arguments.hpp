@@ -14,7 +14,7 @@
 namespace driftd::daemon {
 
 /// A directory that a PATH goes on from, by `..` or by a slash or `/.` at its end, and that is a link, or may be one:
-/// the kernel goes elsewhere there, and the scope does not.
+/// the kernel goes elsewhere there, and the scope does not. Also a PATH that is too long to be in any scope.
 struct Detour {
   std::string path;     ///< the PATH
   std::string at;       ///< absolute, with the links above it resolved
@@ -38,9 +38,10 @@ struct NamedPath {
 struct AskedPaths {
   scanner::Scope scope;
   std::set<NamedPath> named;              ///< each one, even below another; empty where no paths were
-  std::map<std::string, Detour> detours;  ///< by the directory, absolute and as it is written
+  std::map<std::string, Detour> detours;  ///< by the directory, absolute and as it is written, or by the PATH
 
   void add(NamedPath path);
+  [[nodiscard]] bool empty() const { return scope.empty() && detours.empty(); }
 };
 
 /// How links on the way to a tree's root are taken.

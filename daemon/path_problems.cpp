@@ -122,7 +122,9 @@ void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlac
     const auto own = beneath(places.at(report.name).root, detour.at);
     const bool is_link = detour.unknown.empty();
     const std::string what = manifests::escape(directory);
-    const std::string why = is_link ? "lies behind " + what + ", which is a link" : what + ": " + detour.unknown;
+    const std::string why = is_link                    ? "lies behind " + what + ", which is a link"
+                            : directory == detour.path ? detour.unknown
+                                                       : what + ": " + detour.unknown;
     report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
                                manifests::escape(detour.path) + ": " + why, own ? own->str() : "."});
   }

@@ -420,3 +420,17 @@ def test_a_path_that_is_too_long_is_not_clean(site: Site, app: Tree) -> None:
     result = site.check("a/" * 2040 + "b", cwd="/")
     assert result.code == 1
     assert "CLEAN" not in result.out
+
+
+@pytest.mark.parametrize("path", ["a" * 256, f"lib/{'a' * 256}", f"{'a' * 256}/b"])
+def test_a_name_that_is_too_long_is_not_clean(site: Site, app: Tree, path: str) -> None:
+    write_files(app.root, {"settings.py": "edited\n"})
+    for one, cwd in ((f"{app.root}/{path}", "/"), (path, app.root), (path, "/")):
+        assert problems(site, one, cwd=cwd) == ["path:unknown"]
+        assert problems(site, f"{app.root}/lib", one, cwd=cwd) == ["path:unknown"]
+        assert f"driftd: app: {one}: File name too long\n" == site.check(one, cwd=cwd).err
+    explained = driftd(
+        "explain", "--config", site.write_config(), f"{app.root}/{path}", env=environment(**site.directories())
+    )
+    assert explained.code == 1 and "File name too long" in explained.out
+    assert check(site, f"{app.root}/{path}", app.root).kinds == {"settings.py": "modified"}
