@@ -170,6 +170,7 @@ TreeReport begin_report(const TreeCheck& check) {
   report.root = check.tree.root;
   report.manifest_file = check.tree.manifest;
   report.asked = check.asked.scope;
+  report.named = check.asked.named;
   report.partial = !report.asked.is_whole();
   report.trusted_now = check.now;
   return report;
@@ -363,12 +364,18 @@ Result<CheckReport> check(const Config& config, const CheckOptions& options, con
   if (!asked && asked.error().code != ErrorCode::stalled) return asked.error();
   report.checked_at = wall_clock();
   for (std::size_t i = 0; i < trees->size(); ++i) {
-    TreeCheck check{config, *(*trees)[i], places, reached, {scanner::Scope::whole(), {}}, options, report.checked_at};
+    TreeCheck check{config,  *(*trees)[i],     places, reached, {scanner::Scope::whole(), {}, {}},
+                    options, report.checked_at};
     if (!asked) {
       report.trees.push_back(begin_report(check));
       report.trees.back().problems.push_back(problem(std::string(kPathProblem), asked.error()));
-    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.scope.empty()) {
+    } else if (const AskedPaths& of_tree = (*asked)[i]; !of_tree.empty()) {
       check.asked = of_tree;
+      if (of_tree.scope.empty()) {  // there is nothing to look at
+        report.trees.push_back(begin_report(check));
+        refuse_detours(of_tree.detours, places, report.trees.back());
+        continue;
+      }
       report.trees.push_back(check_with_patience(std::move(check), report.has_left_work));
     }
   }

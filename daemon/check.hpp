@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/config.hpp"
+#include "daemon/path_arguments.hpp"
 #include "daemon/standstill.hpp"
 #include "daemon/state_store.hpp"
 #include "daemon/touch_store.hpp"
@@ -29,7 +30,8 @@ struct Problem {
   std::string what;    ///< manifest, scan, state, trust, path or strict
   std::string reason;  ///< as in the metric labels
   std::string message;
-  std::string path = ".";  ///< that it concerns, as in Finding
+  std::string path = ".";   ///< that it concerns, as in Finding
+  bool is_nowhere = false;  ///< a PATH that is neither on the host nor in the manifest
 };
 
 /// `what` of a problem with a PATH that was asked for.
@@ -42,6 +44,7 @@ struct TreeReport {
   std::string root;
   std::string manifest_file;
   scanner::Scope asked;
+  std::set<NamedPath> named;                      ///< by the PATH arguments, each one, even below another
   std::set<manifests::RelPath> absent;            ///< of the paths asked for, those where nothing is on the host
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< null: nothing was looked at
   /// What the tree was compared with; beside a problem with the one on disk, the last good one. Null: none.

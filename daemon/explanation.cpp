@@ -131,7 +131,8 @@ Seen look_up(const TreeReport& tree) {
 }
 
 std::string asked_path(const TreeReport& tree) {
-  return tree.asked.is_whole() ? "." : tree.asked.paths().begin()->str();
+  // Of a PATH that is too long nothing can be asked.
+  return tree.asked.paths().empty() ? "." : tree.asked.paths().begin()->str();
 }
 
 std::string headline(const TreeReport& tree, const Seen* seen, std::int64_t now, Colour colour) {

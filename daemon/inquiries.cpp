@@ -54,7 +54,7 @@ Result<TreePlace> place_told(const Result<Texts>& answer) {
   return TreePlace{texts.at(0), texts.at(1), texts.at(2) == "remote", true};
 }
 
-/// Told in fives: the tree's number, a path of its scope and nothing more, or a directory and a Detour.
+/// Told in sixes: the tree's number, then a NamedPath or a Detour, with what it is and its path first.
 Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
                       std::chrono::milliseconds patience) {
   const auto ask = [=](const About& about) -> Result<Texts> {
@@ -62,13 +62,12 @@ Inquiry inquire_paths(const std::vector<TreePlace>& trees, const std::vector<std
     if (!asked) return asked.error();
     Texts texts;
     for (std::size_t i = 0; i < asked->size(); ++i) {
-      const auto& [scope, detours] = (*asked)[i];
-      const auto tell = [&](const std::string& path, const Detour& detour) {
-        texts.insert(texts.end(), {std::to_string(i), path, detour.path, detour.at, detour.unknown});
-      };
-      if (scope.is_whole()) tell(".", {});
-      for (const manifests::RelPath& path : scope.paths()) tell(path.str(), {});
-      for (const auto& [directory, detour] : detours) tell(directory, detour);
+      const std::string tree = std::to_string(i);
+      for (const auto& [path, argument, is_guess] : (*asked)[i].named)
+        texts.insert(texts.end(), {tree, is_guess ? "guess" : "named", path, argument, "", ""});
+      for (const auto& [directory, detour] : (*asked)[i].detours)
+        texts.insert(texts.end(),
+                     {tree, detour.leads_away ? "away" : "detour", directory, detour.path, detour.at, detour.unknown});
     }
     return texts;
   };
@@ -79,15 +78,14 @@ Result<std::vector<AskedPaths>> paths_told(const Result<Texts>& answer, std::siz
   if (!answer) return answer.error();
   std::vector<AskedPaths> asked(trees);
   const Texts& texts = *answer;
-  for (std::size_t i = 0; i + 4 < texts.size(); i += 5) {
+  for (std::size_t i = 0; i + 5 < texts.size(); i += 6) {
     AskedPaths& of_tree = asked.at(std::stoul(texts[i]));
-    const std::string& path = texts[i + 1];
-    if (Detour detour{texts[i + 2], texts[i + 3], texts[i + 4]}; !detour.path.empty()) {
-      of_tree.detours.emplace(path, std::move(detour));
-    } else if (path == ".") {
-      of_tree.scope.add_whole();
+    const std::string& what = texts[i + 1];
+    const std::string& path = texts[i + 2];
+    if (what == "detour" || what == "away") {
+      of_tree.detours.emplace(path, Detour{texts[i + 3], texts[i + 4], texts[i + 5], what == "away"});
     } else {
-      of_tree.scope.add(*manifests::RelPath::parse(path));
+      of_tree.add({path, texts[i + 3], what == "guess"});
     }
   }
   return asked;

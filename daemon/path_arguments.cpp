@@ -29,14 +29,14 @@ using manifests::Result;
 
 Error usage(std::string message) { return {ErrorCode::usage, std::move(message)}; }
 
-/// A normal relative path as the path of an entry: `.` for the root.
+/// A normal relative path as the path of an entry, or what would be one if it were not too long: `.` for the root.
 std::optional<std::string> path_below(const fs::path& normal) {
   std::string path;
   for (const fs::path& part : normal) {
+    if (part == "..") return std::nullopt;
     if (!part.empty() && part != ".") path += (path.empty() ? "" : "/") + part.native();
   }
-  if (path.empty()) return ".";
-  return RelPath::parse(path) ? std::optional(path) : std::nullopt;
+  return path.empty() ? "." : path;
 }
 
 bool is_beneath(const fs::path& inner, const fs::path& outer) {
@@ -104,6 +104,7 @@ struct Place {
   std::size_t tree;
   std::string path;
   fs::path written;  ///< absolute, with all its dots and slashes
+  bool is_guess = false;
 };
 
 /// Where an absolute path lies in a tree that does not answer, the innermost one, as it is written.
@@ -117,6 +118,34 @@ std::optional<Place> place_in_silent(const std::vector<TreePlace>& trees, const 
       innermost = Place{i, std::move(*inside), absolute};
   }
   return innermost;
+}
+
+fs::path on_host(const std::vector<TreePlace>& trees, const Place& place) {
+  const fs::path& root = trees[place.tree].root;
+  return place.path == "." ? root : root / place.path;
+}
+
+/// Where a relative path may lie that leads into no tree from the working directory: in each, or in one nested in it.
+std::vector<Place> guesses_of(const std::vector<TreePlace>& trees, const std::string& path, Links links) {
+  std::vector<Place> guesses;
+  // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
+  const std::string normal = fs::path(path).lexically_normal();
+  const bool leads_out = normal == ".." || normal.starts_with("../");
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    fs::path written = trees[i].root / path;
+    auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
+    if (!inside) continue;
+    Place guess{i, std::move(*inside), std::move(written), true};
+    const fs::path at = on_host(trees, guess);
+    for (std::size_t inner = 0; inner < trees.size(); ++inner) {
+      const fs::path& root = trees[inner].root;
+      if (!is_beneath(root, trees[guess.tree].root) || (at != root && !is_beneath(at, root))) continue;
+      guess.tree = inner;
+      guess.path = path_below(at.lexically_relative(root)).value_or(".");
+    }
+    guesses.push_back(std::move(guess));
+  }
+  return guesses;
 }
 
 std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::string& path, Links links) {
@@ -139,16 +168,17 @@ std::vector<Place> places_of(const std::vector<TreePlace>& trees, const std::str
       innermost.push_back({place.tree, *link, root / *link});
     }
   }
-  if (!innermost.empty() || fs::path(path).is_absolute()) return innermost;
-  // Without a look at the trees, one of which may not answer, as long as the path does not lead out of them.
-  const std::string normal = fs::path(path).lexically_normal();
-  const bool leads_out = normal == ".." || normal.starts_with("../");
+  return innermost.empty() && !fs::path(path).is_absolute() ? guesses_of(trees, path, links) : innermost;
+}
+
+/// The trees whose roots lie below one of the places, as a whole.
+std::vector<Place> trees_below(const std::vector<TreePlace>& trees, const std::vector<Place>& places) {
+  std::vector<Place> below;
   for (std::size_t i = 0; i < trees.size(); ++i) {
-    fs::path written = trees[i].root / path;
-    auto inside = leads_out ? Way(trees, written, links).beneath(trees[i].root) : path_below(normal);
-    if (inside) innermost.push_back({i, std::move(*inside), std::move(written)});
+    const auto has_it = [&](const Place& place) { return is_beneath(trees[i].root, on_host(trees, place)); };
+    if (std::any_of(places.begin(), places.end(), has_it)) below.push_back({i, ".", trees[i].root});
   }
-  return innermost;
+  return below;
 }
 
 /// As in Detour. A link that is a tree's root may be followed.
@@ -175,17 +205,35 @@ scanner::Look look_at(const fs::path& path) {
   return scanner::look_at(parent.get(), path.has_filename() ? path.filename().c_str() : ".");
 }
 
-std::optional<Detour> detour_at(const fs::path& directory, const std::string& path, Links links) {
+/// What a link leads to is in another directory than the link.
+bool leads_away(const fs::path& link) {
+  std::error_code error;
+  const fs::path real = fs::canonical(link, error);
+  return error || real.parent_path() != resolved(link.parent_path());
+}
+
+std::optional<Detour> detour_at(const std::vector<TreePlace>& trees, const fs::path& directory, const std::string& path,
+                                Links links) {
   if (links == Links::unknown) return Detour{path, directory, "its file system does not answer"};
   const scanner::Look look = look_at(directory);
   const bool is_there = look.error == 0 || look.error == EXDEV;
   const bool is_nothing = look.error == ENOENT || look.error == ENOTDIR;
   if (is_nothing || (is_there && look.type != DT_LNK)) return std::nullopt;
-  return Detour{path, resolved(directory.parent_path()) / directory.filename(),
-                is_there ? "" : std::generic_category().message(look.error)};
+  const fs::path at = resolved(directory.parent_path()) / directory.filename();
+  if (!is_there) return Detour{path, at, std::generic_category().message(look.error)};
+  // Where a link in a tree leads need not answer, and is not asked.
+  const bool is_in_tree =
+      std::any_of(trees.begin(), trees.end(), [&](const TreePlace& tree) { return is_beneath(at, tree.root); });
+  return Detour{path, at, "", is_in_tree || leads_away(directory)};
 }
 
 }  // namespace
+
+void AskedPaths::add(NamedPath path) {
+  const auto inside = RelPath::parse(path.path);
+  inside ? scope.add(*inside) : scope.add_whole();
+  named.insert(std::move(path));
+}
 
 Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees, const std::vector<std::string>& paths,
                                             Links links, const std::function<void(const std::string&)>& about) {
@@ -198,14 +246,20 @@ Result<std::vector<AskedPaths>> asked_paths(const std::vector<TreePlace>& trees,
     // An unset variable in a script: not all trees.
     if (path.empty()) return usage("a PATH is empty");
     if (about) about(path);
-    const auto places = places_of(trees, path, links);
+    auto places = places_of(trees, path, links);
     if (places.empty()) return usage(manifests::escape(path) + ": lies in no tree that is checked");
+    const auto below = trees_below(trees, places);
+    places.insert(places.end(), below.begin(), below.end());
     for (const Place& place : places) {
       AskedPaths& of_tree = asked[place.tree];
-      const auto inside = RelPath::parse(place.path);
-      inside ? of_tree.scope.add(*inside) : of_tree.scope.add_whole();
+      if (place.path != "." && !RelPath::parse(place.path)) {
+        of_tree.detours.emplace(path, Detour{path, place.written, std::generic_category().message(ENAMETOOLONG)});
+        continue;
+      }
+      of_tree.add({place.path, path, place.is_guess});
       for (const fs::path& directory : entered_by(place)) {
-        if (auto detour = detour_at(directory, path, links)) of_tree.detours.emplace(directory, std::move(*detour));
+        if (auto detour = detour_at(trees, directory, path, links))
+          of_tree.detours.emplace(directory, std::move(*detour));
       }
     }
   }

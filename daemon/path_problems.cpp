@@ -44,6 +44,35 @@ bool is_told(const scanner::ScanResult& scan, const std::string& path) {
          std::any_of(scan.pending.begin(), scan.pending.end(), is_it);
 }
 
+/// Each once, however many PATHs lead to it.
+std::set<std::string> paths_of(const std::set<NamedPath>& named) {
+  std::set<std::string> paths;
+  for (const NamedPath& one : named) paths.insert(one.path);
+  return paths;
+}
+
+bool is_at(const Problem& problem, const std::string& path) {
+  return problem.what == kPathProblem && problem.path == path;
+}
+
+/// The PATHs of which a guess is known to a tree.
+std::set<std::string> good_guesses(const std::vector<TreeReport>& trees) {
+  std::set<std::string> good;
+  for (const TreeReport& tree : trees) {
+    for (const NamedPath& one : tree.named) {
+      const bool is_refused = std::any_of(tree.problems.begin(), tree.problems.end(),
+                                          [&](const Problem& problem) { return is_at(problem, one.path); });
+      if (one.is_guess && tree.scan && !is_refused) good.insert(one.argument);
+    }
+  }
+  return good;
+}
+
+bool has_nothing_to_tell(const TreeReport& tree) {
+  return tree.problems.empty() && tree.scan && tree.scan->findings.empty() && tree.scan->unverified.empty() &&
+         tree.scan->pending.empty();
+}
+
 }  // namespace
 
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
@@ -52,7 +81,10 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
     report.problems.push_back(
         {std::string(kPathProblem), reason, manifests::escape(path.str()) + ": " + why, path.str()});
   };
-  for (const RelPath& path : report.asked.paths()) {
+  for (const std::string& named : paths_of(report.named)) {
+    const auto parsed = RelPath::parse(named);
+    if (!parsed) continue;  // the root
+    const RelPath& path = *parsed;
     const scanner::Ruling ruling = scanner::ruling_for(plan, path);
     if (ruling.rule == scanner::Rule::nested_tree) {
       refuse(path, "nested", "belongs to another tree, whose root is " + manifests::escape(ruling.at));
@@ -79,50 +111,45 @@ void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report) {
     if (!is_there) report.absent.insert(path);
     if (is_there || report.manifest->manifest().find(path.str())) continue;
     refuse(path, "unknown", "neither on the host nor in the manifest");
+    report.problems.back().is_nowhere = true;
   }
 }
 
 void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report) {
   for (const auto& [directory, detour] : detours) {
     const auto has_it = [&](const auto& place) { return beneath(place.second.root, detour.at).has_value(); };
-    if (std::none_of(places.begin(), places.end(), has_it)) continue;
+    if (!detour.leads_away && std::none_of(places.begin(), places.end(), has_it)) continue;
     const auto own = beneath(places.at(report.name).root, detour.at);
     const bool is_link = detour.unknown.empty();
     const std::string what = manifests::escape(directory);
-    const std::string why = is_link ? "lies behind " + what + ", which is a link" : what + ": " + detour.unknown;
+    const std::string why = is_link                    ? "lies behind " + what + ", which is a link"
+                            : directory == detour.path ? detour.unknown
+                                                       : what + ": " + detour.unknown;
     report.problems.push_back({std::string(kPathProblem), is_link ? "behind" : "unknown",
                                manifests::escape(detour.path) + ": " + why, own ? own->str() : "."});
   }
 }
 
 void drop_wrong_guesses(std::vector<TreeReport>& trees) {
-  const auto refuses = [](const TreeReport& tree, const std::string& path) {
-    return std::any_of(tree.problems.begin(), tree.problems.end(),
-                       [&](const Problem& problem) { return problem.what == kPathProblem && problem.path == path; });
-  };
-  const auto knows = [&](const TreeReport& tree, const std::string& path) {
-    const auto parsed = RelPath::parse(path);
-    return parsed && tree.scan && tree.asked.paths().contains(*parsed) && !refuses(tree, path);
-  };
-  std::set<std::string> known;
-  for (const TreeReport& tree : trees) {
-    for (const RelPath& path : tree.asked.paths()) {
-      if (knows(tree, path.str())) known.insert(path.str());
-    }
-  }
-  const auto is_wrong_guess = [&](const Problem& problem) {
-    return problem.what == kPathProblem && known.contains(problem.path);
-  };
-  for (TreeReport& tree : trees) {
-    const auto is_dropped = [&](const RelPath& path) {
-      return known.contains(path.str()) && refuses(tree, path.str());
+  const auto good = good_guesses(trees);
+  const auto was_not_meant = [&](const TreeReport& tree) {
+    const auto is_wrong = [&](const NamedPath& one) {
+      const auto is_nowhere = [&](const Problem& problem) { return problem.is_nowhere && is_at(problem, one.path); };
+      return one.is_guess && good.contains(one.argument) &&
+             std::any_of(tree.problems.begin(), tree.problems.end(), is_nowhere);
     };
-    const auto& paths = tree.asked.paths();
-    const bool was_not_meant = !paths.empty() && std::all_of(paths.begin(), paths.end(), is_dropped);
-    std::erase_if(tree.problems, is_wrong_guess);
-    if (was_not_meant) tree.asked = {};
-  }
-  std::erase_if(trees, [](const TreeReport& tree) { return tree.asked.empty(); });
+    return !tree.named.empty() && std::all_of(tree.named.begin(), tree.named.end(), is_wrong);
+  };
+  const auto is_wrong_guess = [&](const TreeReport& tree, const Problem& problem) {
+    return problem.is_nowhere && std::all_of(tree.named.begin(), tree.named.end(), [&](const NamedPath& one) {
+             return one.path != problem.path || (one.is_guess && good.contains(one.argument));
+           });
+  };
+  std::erase_if(trees, [&](TreeReport& tree) {
+    const bool is_only_guessed = was_not_meant(tree);
+    std::erase_if(tree.problems, [&](const Problem& problem) { return is_wrong_guess(tree, problem); });
+    return is_only_guessed && has_nothing_to_tell(tree);
+  });
 }
 
 }  // namespace driftd::daemon

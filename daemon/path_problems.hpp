@@ -17,10 +17,11 @@ namespace driftd::daemon {
 /// not follow.
 void refuse_unknown_paths(const scanner::ScanPlan& plan, TreeReport& report);
 
-/// Those in a tree, whichever it is: elsewhere links are followed.
+/// Those in a tree, whichever it is. Elsewhere links are followed, as long as that leads to where the scope goes.
 void refuse_detours(const std::map<std::string, Detour>& detours, const TreePlaces& places, TreeReport& report);
 
-/// A relative path was asked of every tree: where one knows it, it was not meant for those that do not.
+/// A relative PATH that leads nowhere was tried in every tree: where one knows it, it was not meant for those where it
+/// is neither on the host nor in the manifest. A tree that has anything else to tell is not dropped.
 void drop_wrong_guesses(std::vector<TreeReport>& trees);
 
 }  // namespace driftd::daemon

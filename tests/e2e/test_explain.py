@@ -99,7 +99,10 @@ def test_the_manifest_inside_and_a_nested_tree(site: Site) -> None:
     small_application(inner.root)
     site.release(inner)
     assert rows(explain(site, outer.manifest).expect(CLEAN))["rule"].startswith("exempt: the tree's own manifest")
-    assert rows(explain(site, outer.root / "plugins").expect(CLEAN))["rule"].startswith("exempt: a directory may be")
+    shown = explain(site, outer.root / "plugins").expect(CLEAN)
+    assert "exempt: a directory may be here" in shown.out and rows(shown)["tree"] == f"inner, {inner.root}"
+    shown = explain(site, "--tree", "outer", outer.root / "plugins").expect(CLEAN)
+    assert rows(shown)["rule"].startswith("exempt: a directory may be")
     # The inner tree decides about its own.
     shown = explain(site, inner.root / "app.py").expect(CLEAN)
     assert shown.out.count("CLEAN") == 1 and rows(shown)["tree"] == f"inner, {inner.root}"

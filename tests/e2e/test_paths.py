@@ -126,7 +126,32 @@ def test_a_path_in_a_nested_tree_is_the_nested_trees(site: Site, app: Tree) -> N
     asked = check(site, "--tree", "app", inner.root / "other.py")
     assert asked.document["verdict"] == "unknown"
     assert asked.document["trees"][0]["problems"][0]["reason"] == "nested"
-    assert check(site, app.root / "plugins").document["verdict"] == "clean"
+    assert check(site, "--tree", "app", app.root / "plugins").document["verdict"] == "clean"
+
+
+def test_a_path_above_a_nested_tree_asks_for_that_tree_too(site: Site, app: Tree) -> None:
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    write_files(inner.root, {"other.py": "edited\n"})
+    write_files(app.root, {"app.py": "edited\n"})
+    for path in ("plugins", "plugins/", "./lib/../plugins"):
+        assert check(site, f"{app.root}/{path}").kinds == {"other.py": "modified"}
+        assert check(site, path, cwd=app.root).kinds == {"other.py": "modified"}
+    assert check(site, "plugins", cwd="/").kinds == {"other.py": "modified"}
+    for found in (check(site, app.root), check(site, ".", cwd=app.root)):
+        assert found.kinds == {"app.py": "modified", "other.py": "modified"}
+    assert check(site, f"{app.root}/lib").document["verdict"] == "clean"
+    shutil.rmtree(inner.root)
+    assert check(site, f"{app.root}/plugins").document["verdict"] == "unknown"
+
+
+def test_a_guess_is_the_innermost_trees(site: Site, app: Tree) -> None:
+    inner = second_tree(site, "inner", app.root / "plugins" / "inner")
+    write_files(inner.root, {"other.py": "edited\n"})
+    for path in ("plugins/inner/other.py", "../app/plugins/inner/other.py", "plugins/inner", "plugins/inner/"):
+        found = check(site, path, cwd="/")
+        assert found.kinds == {"other.py": "modified"}
+        assert [tree["name"] for tree in found.document["trees"]] == ["inner"]
+    assert check(site, "plugins/inner/none.py", cwd="/").document["verdict"] == "unknown"
 
 
 def test_an_empty_path_is_wrong_usage(site: Site, app: Tree) -> None:
@@ -254,11 +279,51 @@ def test_links_that_lead_to_a_tree_are_followed(site: Site, app: Tree) -> None:
         by_link = path.startswith(f"{app.root}/inner")
         assert [tree["name"] for tree in found.document["trees"]] == [*(["app"] if by_link else []), "inner"]
         assert found.document["verdict"] == "clean"
-    for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/", "shortcut/../shortcut/lib"):
+    for path in ("shortcut/", "shortcut/.", "shortcut/lib/../app.py", "shortcut/lib/"):
         assert check(site, f"{site.directory}/{path}").document["verdict"] == "clean"
     for path in (f"{app.root}/inner/../app.py", f"{app.root}/inner/../plugins/inner/other.py"):
         assert check(site, path).document["verdict"] == "unknown"
-    assert check(site, f"{site.directory}/shortcut/inner/../app.py").document["verdict"] == "unknown"
+    # The second leads to nothing: the directory above the tree's root has no link of that name.
+    for path in ("shortcut/inner/../app.py", "shortcut/../shortcut/lib"):
+        assert check(site, f"{site.directory}/{path}").document["verdict"] == "unknown"
+
+
+def test_going_up_from_a_link_outside_of_the_trees(site: Site, app: Tree) -> None:
+    """The kernel goes to the directory above the one that the link leads to."""
+    base = site.directory
+    data = second_tree(site, "data", base / "data" / "app")
+    (base / "data" / "v1").mkdir()
+    (app.root.parent / "current").symlink_to(base / "data" / "v1")
+    (app.root.parent / "dangling").symlink_to("v1/none")
+    write_files(app.root, {"other.py": "x\n"})
+    site.release(app)
+    write_files(data.root, {"other.py": "edited\n"})
+    for link in ("current", "dangling", "./current/../../data/v1/../../srv/current"):
+        path = f"{app.root.parent}/{link}/../app/other.py"
+        for paths in ([path], [app.root, path]):
+            assert problems(site, *paths) == ["path:behind"]
+        assert f"/{link.split('/')[-1]}, which is a link" in site.check(path).err
+    for path in ("current/../../app", "current/.."):
+        assert site.check(f"{app.root.parent}/{path}").code == 64
+    # Where both are the same directory it does not matter.
+    (app.root.parent / "beside").symlink_to("app/../app")
+    (app.root.parent / "around").symlink_to(app.root.parent)
+    assert problems(site, f"{app.root.parent}/beside/../app/other.py") == []
+    assert problems(site, f"{app.root.parent}/around/app/../app/other.py") == []
+
+
+def test_going_up_from_a_link_that_is_the_root_of_a_tree(site: Site, app: Tree) -> None:
+    releases = site.directory / "releases"
+    second_tree(site, "of-release", releases / "app")
+    (releases / "v1").mkdir()
+    (app.root.parent / "current").symlink_to(releases / "v1")
+    second_tree(site, "current", app.root.parent / "current")
+    write_files(app.root, {"other.py": "x\n"})
+    site.release(app)
+    assert check(site, f"{app.root.parent}/current/../app/other.py").document["verdict"] == "unknown"
+    assert check(site, "../app/other.py", cwd=releases / "v1").document["trees"][0]["name"] == "of-release"
+    for path in ("current", "current/", "current/.", "current/other.py"):
+        assert check(site, f"{app.root.parent}/{path}").document["verdict"] == "clean"
 
 
 def test_a_link_that_leads_to_another_tree_than_it_should(site: Site, app: Tree) -> None:
@@ -289,18 +354,83 @@ def test_a_link_on_the_way_is_told_whatever_other_trees_know(site: Site, app: Tr
     other = second_tree(site)
     assert problems(site, "deep/../both.py") == ["path:behind"]
     assert check(site, f"{app.root}/deep/../../other/both.py").document["verdict"] == "unknown"
-    # The other tree has a directory of that name, which was meant.
+    # The other tree has a directory of that name, which need not be the one that was meant.
     write_files(other.root, {"deep/x.py": "x\n"})
     site.release(other, release="v2", sequence=2)
-    found = check(site, "deep/", cwd="/")
-    assert [tree["name"] for tree in found.document["trees"]] == ["other"]
-    assert found.document["verdict"] == "clean"
+    assert problems(site, "deep/") == ["path:behind"]
     # What else was asked for is still judged.
     found = check(site, "deep/", app.root, cwd="/")
     assert found.kinds == {"lib/deep/er/module.py": "modified"}
+
+
+def same_layout(site: Site, app: Tree, *options: str) -> Tree:
+    """A tree with the files of `app`, as where two releases stand side by side."""
+    other = site.tree("other")
+    shutil.copytree(app.root, other.root, symlinks=True, dirs_exist_ok=True)
+    site.release(other, *options)
+    return other
+
+
+def test_a_path_that_was_written_out_is_no_guess(site: Site, app: Tree) -> None:
+    other = same_layout(site, app)
+    write_files(other.root, {"extra.py": "x\n"})
+    site.release(other, release="v2", sequence=2)
+    assert check(site, f"{other.root}/extra.py").document["verdict"] == "clean"
+    assert problems(site, f"{app.root}/extra.py", f"{other.root}/extra.py") == ["path:unknown"]
+    assert problems(site, "extra.py", f"{other.root}/extra.py", cwd=app.root) == ["path:unknown"]
+    # Another PATH that is a guess says nothing of one that is none.
+    assert problems(site, "extra.py", f"{app.root}/extra.py") == ["path:unknown"]
+
+
+def test_a_path_that_cannot_be_judged_in_one_tree_may_be_meant_for_it(site: Site, app: Tree) -> None:
+    """The other tree has a file there that is as it was released."""
+    other = same_layout(site, app)
+    write_files(other.root, {"conf/db": "x\n", "plug/x.py": "x\n"})
+    site.release(other, release="v2", sequence=2)
+    write_files(site.directory, {"elsewhere/db": "edited\n"})
+    (app.root / "conf").symlink_to(site.directory / "elsewhere")
+    site.release(app, release="v2", sequence=2)
+    for paths in ([f"{app.root}/conf/db", f"{other.root}/conf/db"], ["conf/db"]):
+        assert problems(site, *paths) == ["path:behind"]
+
+
+def test_drift_around_a_wrong_guess_is_told(site: Site, app: Tree) -> None:
+    """Nothing is left of the directory, nor of what may change in it."""
+    write_files(app.root, {"var/keep": "x\n"})
+    site.release(app, "--mutable=var/session-*")
+    other = same_layout(site, app, "--mutable=var/session-*")
+    write_files(other.root, {"var/session-1": "x\n"})
+    assert [tree["name"] for tree in check(site, "var/session-1", cwd="/").document["trees"]] == ["other"]
+    shutil.rmtree(app.root / "var")
+    for paths in ([f"{app.root}/var/session-1", f"{other.root}/var/session-1"], ["var/session-1"]):
+        assert check(site, *paths, cwd="/").kinds == {"var": "missing"}
+
+
+@pytest.mark.parametrize("above", ["lib", ".", "lib/deep"])
+def test_a_path_below_another_one_is_judged_too(site: Site, app: Tree, above: str) -> None:
+    (app.root / "lib" / "deep" / "by-link").symlink_to("/etc")
+    site.release(app)
+    for path, problem in {"typo.py": "path:unknown", "by-link/passwd": "path:behind", "er": ""}.items():
+        expected = [problem] if problem else []
+        assert problems(site, above, f"lib/deep/{path}", cwd=app.root) == expected
+        assert problems(site, f"lib/deep/{path}", above, cwd=app.root) == expected
 
 
 def test_a_path_that_is_too_long_is_not_clean(site: Site, app: Tree) -> None:
     result = site.check("a/" * 2040 + "b", cwd="/")
     assert result.code == 1
     assert "CLEAN" not in result.out
+
+
+@pytest.mark.parametrize("path", ["a" * 256, f"lib/{'a' * 256}", f"{'a' * 256}/b"])
+def test_a_name_that_is_too_long_is_not_clean(site: Site, app: Tree, path: str) -> None:
+    write_files(app.root, {"settings.py": "edited\n"})
+    for one, cwd in ((f"{app.root}/{path}", "/"), (path, app.root), (path, "/")):
+        assert problems(site, one, cwd=cwd) == ["path:unknown"]
+        assert problems(site, f"{app.root}/lib", one, cwd=cwd) == ["path:unknown"]
+        assert f"driftd: app: {one}: File name too long\n" == site.check(one, cwd=cwd).err
+    explained = driftd(
+        "explain", "--config", site.write_config(), f"{app.root}/{path}", env=environment(**site.directories())
+    )
+    assert explained.code == 1 and "File name too long" in explained.out
+    assert check(site, f"{app.root}/{path}", app.root).kinds == {"settings.py": "modified"}
