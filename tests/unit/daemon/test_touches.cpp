@@ -80,7 +80,18 @@ class Run {
   }
 
   TouchRecorder& recorder() { return *recorder_; }
-  std::optional<Touch> read(const std::string& path) { return must(store_.read("app", path)); }
+  /// Where all else happens to the store: another thread would see what has not been committed yet.
+  std::optional<Touch> read(const std::string& path) {
+    std::optional<Touch> touch;
+    bool done = false;
+    workers_.record([&](const WorkContext&) { return store_.read("app", path); },
+                    [&](driftd::manifests::Result<std::optional<Touch>> known) {
+                      touch = must(std::move(known));
+                      done = true;
+                    });
+    while (!done) REQUIRE(io_.run_one_for(20s) > 0);
+    return touch;
+  }
 
  private:
   boost::asio::io_context io_{1};
