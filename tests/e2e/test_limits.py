@@ -237,6 +237,7 @@ def test_a_scan_that_is_wanted_at_once_does_not_wait_for_a_limited_one(site: Sit
 
 def test_a_reload_reads_nothing_again(site: Site, slow: Tree) -> None:
     slow.settings.update(full_scan="1h", quick_scan="1h")
+    time.sleep(2.1)  # what was changed less than two seconds before a scan is read by the next one, too
     with alone(site) as daemon:
         daemon.wait_ready()
         before = bytes_read(daemon)
