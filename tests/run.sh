@@ -51,14 +51,19 @@ replay() {
   DRIFTD_CORPUS=$PWD/tests/fuzz/corpus/$1 bounded \
     "$build/tests/fuzz/replay_$1" --reporters=junit --out="$results/fuzz-$1.xml"
 }
-unit() { bounded "$1/tests/unit/test_$2" --reporters=junit --out="$results/$3.xml"; }
-
+unit() { bounded "$1/tests/unit/test_$2" --reporters=junit --out="$results/$3.xml" "${@:4}"; }
+tsan() { DRIFTD_CASES=40 unit "$build_tsan" "$1" "tsan-$1"; }
 e2e() { "$python" -m pytest -q -p no:cacheprovider --timeout=600 --durations=10 --junitxml="$results/$1.xml" "${@:2}"; }
-# A job of this shell, with what it said.
+# Runs beside what comes next what the step `ended NAME` waits for, and tells of.
+declare -A jobs
+begin() {
+  "${@:2}" >"$results/$1.log" 2>&1 &
+  jobs[$1]=$!
+}
 ended() {
   local status=0
-  wait "$1" || status=$?
-  cat "$2"
+  wait "${jobs[$1]}" || status=$?
+  cat "$results/$1.log"
   return "$status"
 }
 
@@ -79,7 +84,10 @@ for suite in "${suites[@]}"; do
       ;;
     unit)
       step build-asan build_asan
-      for layer in manifests scanner tool daemon; do step "unit-$layer" unit "$build" "$layer" "unit-$layer"; done
+      begin unit-properties unit "$build" scanner unit-properties --source-file='*test_scan_property*'
+      for layer in manifests tool daemon; do step "unit-$layer" unit "$build" "$layer" "unit-$layer"; done
+      step unit-scanner unit "$build" scanner unit-scanner --source-file-exclude='*test_scan_property*'
+      step unit-properties ended unit-properties
       ;;
     fuzz)
       step build-asan build_asan
@@ -90,23 +98,24 @@ for suite in "${suites[@]}"; do
       ;;
     tsan)
       step build-tsan build_tsan
-      for layer in scanner daemon; do
-        DRIFTD_CASES=40 step "tsan-$layer" unit "$build_tsan" "$layer" "tsan-$layer"
-      done
+      begin tsan-daemon tsan daemon
+      step tsan-scanner tsan scanner
+      step tsan-daemon ended tsan-daemon
       ;;
     e2e)
       step build-asan build_asan
-      # Tests that wait for half a minute each and do nothing, then those of commands, which no other load disturbs; the
-      # daemon's, which mostly wait for it, run meanwhile.
-      beside=()
-      for name in stalled archives build_options ci_examples explain hostile_names human_output import json keys \
-        manifest_output metadata mounts nagios paths porcelain refusals relabel signers stock_tools support vectors; do
-        beside+=("tests/e2e/test_$name.py")
-      done
-      e2e e2e-beside "${beside[@]}" >"$results/e2e-beside.log" 2>&1 &
-      job=$!
+      # Tests that wait for half a minute each and do nothing; those of commands and of what the daemon answers; and
+      # those of the daemon at work, which mostly wait for it.
+      waiting=(tests/e2e/test_{stalled,hanging_mounts}.py)
+      answers=(tests/e2e/test_{archives,build_options,ci_examples,control_socket,explain,hostile_names,http}.py
+        tests/e2e/test_{human_output,import,json,keys,manifest_output,metadata,metrics_page,mounts,nagios,paths}.py
+        tests/e2e/test_{porcelain,progress,refusals,relabel,signers,status,stock_tools,support,trust,vectors}.py)
+      begin e2e-waiting e2e e2e-waiting "${waiting[@]}"
+      begin e2e-answers e2e e2e-answers "${answers[@]}"
+      beside=("${waiting[@]}" "${answers[@]}")
       step e2e e2e e2e tests/e2e "${beside[@]/#/--ignore=}"
-      step e2e-beside ended "$job" "$results/e2e-beside.log"
+      step e2e-answers ended e2e-answers
+      step e2e-waiting ended e2e-waiting
       ;;
   esac
 done
