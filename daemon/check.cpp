@@ -184,7 +184,7 @@ std::map<std::string, scanner::PathEvidence> evidence_of(const std::vector<scann
   if (!known) return evidence;
   for (const scanner::Finding& finding : findings) {
     const auto at = known->find(finding.path);
-    if (at != known->end() && is_of(at->second, finding.changed_at)) evidence.insert(*at);
+    if (at != known->end() && is_of(at->second, finding)) evidence.insert(*at);
   }
   return evidence;
 }

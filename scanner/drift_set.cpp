@@ -99,7 +99,7 @@ void attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered, D
   open.evidence = std::make_shared<const PathEvidence>(merged(before, *evidence));
   if (!is_same_author(before, *open.evidence)) {
     changes.attributed.push_back(&open);
-  } else if (!is_same_process(before, *open.evidence)) {
+  } else if (!is_same_process(before, *open.evidence) || before.changed != open.evidence->changed) {
     changes.repeated.push_back(&open);
   }
 }
@@ -158,8 +158,7 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
     changes.opened.push_back(&open);
   }
   // While nobody looked, or by a way that gives no events.
-  const bool is_newer =
-      open.evidence && (recalled || open.evidence->last) && !is_of(*open.evidence, finding.changed_at);
+  const bool is_newer = open.evidence && (recalled || open.evidence->last) && !is_of(*open.evidence, finding);
   const bool is_new = fresh && !recalled;
   if (!is_new) attribute(open, evidence, is_altered || is_newer, changes);
   open.altered = open.altered || is_altered;

@@ -36,7 +36,7 @@ struct DriftChanges {
   std::vector<const OpenDrift*> opened;       ///< at paths that had no drift before
   std::vector<const OpenDrift*> recalled;     ///< what had been recalled and is still there
   std::vector<const OpenDrift*> attributed;   ///< what was open already, and somebody else's now, or nobody's
-  std::vector<const OpenDrift*> repeated;     ///< likewise, and the same program's, in another process
+  std::vector<const OpenDrift*> repeated;     ///< likewise, and the same program's, once more
   std::map<std::string, OpenDrift> resolved;  ///< what is gone, recalled or not, as it was last seen
 };
 

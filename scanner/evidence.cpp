@@ -2,8 +2,11 @@
 
 namespace driftd::scanner {
 
-bool is_of(const PathEvidence& evidence, std::optional<std::int64_t> changed_at) {
-  return evidence.last && (!changed_at || *changed_at <= evidence.at);
+bool is_of(const PathEvidence& evidence, const Finding& finding) {
+  if (!evidence.last) return false;
+  if (!finding.changed_at) return true;
+  if (!evidence.changed) return *finding.changed_at <= evidence.at;
+  return FileTime{*finding.changed_at, finding.changed_nanoseconds} <= *evidence.changed;
 }
 
 PathEvidence merged(const PathEvidence& earlier, PathEvidence later) {

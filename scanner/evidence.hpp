@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "scanner/change_stamp.hpp"
+#include "scanner/finding.hpp"
+
 namespace driftd::scanner {
 
 /// What is known of the process that made a change, as it was right after it: executable and arguments are those of
@@ -26,8 +29,11 @@ struct Evidence {
   std::vector<std::string> arguments;  ///< each and all together cut, so that few secrets are in them
   bool arguments_cut = false;
 
-  std::optional<std::uint32_t> uid;        ///< where the real, the effective and the saved one are the same
-  std::string user;                        ///< its name, where the process has this host's accounts
+  std::optional<std::uint32_t> uid;  ///< where the real, the effective and the saved one are the same
+  std::string user;                  ///< its name, where the process has this host's accounts
+  /// The user that its program began with, where that is another: what it did may have been done as this one.
+  std::optional<std::uint32_t> first_uid;
+  std::string first_user;
   std::optional<std::uint32_t> login_uid;  ///< who logged in, whatever user they became; nothing: nobody did
   std::string login_user;
   std::optional<std::uint32_t> session;  ///< of the kernel's audit; likewise
@@ -48,10 +54,13 @@ struct PathEvidence {
   std::shared_ptr<const Evidence> last;  ///< null: unknown
   std::int64_t at = 0;                   ///< when that was read, in seconds since 1970
   bool several = false;                  ///< others have touched it, too
+  /// ctime of the file, and no directory, that stood there when the process was asked for, which is after the touch.
+  /// Whoever changes it later without being told of has a later one. Nothing: not known.
+  std::optional<FileTime> changed{};
 };
 
-/// Whether what was changed last at that time, in seconds since 1970, is no newer than what is known of who did it.
-bool is_of(const PathEvidence& evidence, std::optional<std::int64_t> changed_at);
+/// Whether what stands there was changed no later than by who is known to have changed it.
+bool is_of(const PathEvidence& evidence, const Finding& finding);
 
 /// Together with what is known of `later`.
 PathEvidence merged(const PathEvidence& earlier, PathEvidence later);

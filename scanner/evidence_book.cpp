@@ -13,28 +13,26 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
   if (!last.process && last.pid == entry.pid && is_same_process(last.pid, entry.seen, last.seen)) {
     entry.evidence.at = wall_clock;
     entry.at = now;
-    entry.changed = last.changed;
+    entry.evidence.changed = last.changed;
     return;
   }
   // Which of several was the last is not known then.
   if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
     last = {nullptr, 0, {}, last.queue, last.changed};
-  PathEvidence evidence{std::move(last.process), wall_clock, false};
+  PathEvidence evidence{std::move(last.process), wall_clock, false, last.changed};
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
-  entry = {std::move(evidence), now, last.pid, last.seen, last.queue, last.changed};
+  entry = {std::move(evidence), now, last.pid, last.seen, last.queue};
   if (entries_.size() > kMostPaths) forget_oldest();
 }
 
-void EvidenceBook::note_closing(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
-  if (!last.process) {
+void EvidenceBook::note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock,
+                                Clock::time_point now) {
+  {
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(path);
-    if (at != entries_.end() && at->second.evidence.last && at->second.pid == last.pid) {
-      at->second.changed = last.changed;
-      return;
-    }
+    if (at != entries_.end() && at->second.evidence.last && at->second.pid == pid) return;
   }
-  note(path, std::move(last), wall_clock, now);
+  note(path, {}, wall_clock, now);
 }
 
 /// Half of them, so that it is seldom done.
@@ -64,8 +62,7 @@ void EvidenceBook::forget() {
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
 PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) {
-  const bool is_newer = finding.changed_at && entry.changed &&
-                        FileTime{*finding.changed_at, finding.changed_nanoseconds} > *entry.changed;
+  const bool is_newer = entry.evidence.changed && !is_of(entry.evidence, finding);
   return is_newer ? PathEvidence{nullptr, entry.evidence.at, true} : entry.evidence;
 }
 

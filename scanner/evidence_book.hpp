@@ -24,9 +24,7 @@ struct Toucher {
   /// Touches of which this is the same waited together to be read; the kernel keeps no order among them. 0: it did not
   /// wait.
   std::uint64_t queue = 0;
-  /// ctime of the file, and no directory, that stood there when it was asked for, which is after the touch. Whoever
-  /// changes it later without being told of has a later one. Nothing: not known.
-  std::optional<FileTime> changed{};
+  std::optional<FileTime> changed{};  ///< as in PathEvidence
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -40,10 +38,9 @@ class EvidenceBook {
   /// have become another's since, it is the same process.
   void note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now);
 
-  /// Likewise, and all that happened is that the path was closed, not written by write(2). That a process does at its
-  /// end, however late, so the number is enough; another that got it at once, and wrote to the same path through a
-  /// mapping alone, would go by unseen.
-  void note_closing(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now);
+  /// All that happened is that the path, open for writing, was closed by the process of this number. Who wrote does
+  /// that, too. Of anybody else nobody knows whether it wrote through a mapping, nor who else did.
+  void note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock, Clock::time_point now);
 
   /// A directory has come or gone: what stands below it now is not what was touched there.
   void forget_below(const std::string& directory);
@@ -62,7 +59,6 @@ class EvidenceBook {
     std::int32_t pid = 0;  ///< of the last
     PidCursor seen;
     std::uint64_t queue = 0;
-    std::optional<FileTime> changed;
   };
   static PathEvidence evidence_of(const Finding& finding, const Entry& entry);
   void forget_oldest();

@@ -244,7 +244,7 @@ void EvidenceGroup::note(const Change& change, Places& places) {
   by.changed = changed;
   const auto now = EvidenceBook::Clock::now();
   const bool only_closes = (change.mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
-  only_closes ? book_.note_closing(*path, std::move(by), std::time(nullptr), now)
+  only_closes ? book_.note_closing(*path, by.pid, std::time(nullptr), now)
               : book_.note(*path, std::move(by), std::time(nullptr), now);
 }
 

@@ -123,6 +123,13 @@ std::optional<std::set<std::uint64_t>> sockets_of(int directory) {
   return sockets;
 }
 
+/// The effective user that its program began with. Nothing for a zombie, a kernel's thread, or in a user namespace that
+/// this one knows nothing of.
+std::optional<std::uint32_t> first_uid_of(int directory) {
+  const auto inside = parse_first_uid(read_at(directory, "auxv").value_or(""));
+  return inside ? map_uid(read_at(directory, "uid_map").value_or(""), *inside) : std::nullopt;
+}
+
 /// Whether all threads have this user alone, as far as there is time to ask each.
 bool have_same_user(int directory, std::uint32_t uid) {
   const int tasks = ::openat(directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -233,6 +240,8 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   const bool is_one_user =
       !status->has_several_users && (status->threads == 1 || have_same_user(directory, status->effective_uid));
   evidence.uid = is_one_user ? std::optional(status->effective_uid) : std::nullopt;
+  evidence.first_uid = first_uid_of(directory);
+  if (!evidence.uid || evidence.first_uid == evidence.uid) evidence.first_uid.reset();
   evidence.login_uid = parse_set_number(read_at(directory, "loginuid").value_or(""));
   evidence.session = parse_set_number(read_at(directory, "sessionid").value_or(""));
   ControlGroup group = parse_control_group(read_at(directory, "cgroup").value_or(""));
@@ -242,6 +251,7 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   const bool is_of_this_host = !status->is_contained && evidence.container.empty();
   evidence.terminal = is_of_this_host ? terminal_name(stat->terminal) : "";
   evidence.user.clear();
+  evidence.first_user.clear();
   evidence.login_user.clear();
   if (is_of_this_host) name_users(evidence);
   return true;
@@ -260,6 +270,7 @@ void ProcessReader::name_users(Evidence& evidence) {
     accounts_version_ = version;
   }
   if (evidence.uid) evidence.user = accounts_->user(*evidence.uid).value_or("");
+  if (evidence.first_uid) evidence.first_user = accounts_->user(*evidence.first_uid).value_or("");
   if (evidence.login_uid) evidence.login_user = accounts_->user(*evidence.login_uid).value_or("");
 }
 

@@ -1,12 +1,14 @@
 #include "scanner/process_texts.hpp"
 
 #include <arpa/inet.h>
+#include <elf.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 namespace driftd::scanner {
 namespace {
@@ -41,6 +43,17 @@ void for_each_line(std::string_view text, Visit visit) {
 
 bool is_hex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+/// Pairs of a type and a value, in the words of the program, which may be 32 bits on a kernel of 64.
+template <class Word>
+std::optional<std::uint64_t> auxiliary_value(std::string_view vector, std::uint64_t wanted) {
+  for (; vector.size() >= 2 * sizeof(Word); vector.remove_prefix(2 * sizeof(Word))) {
+    std::array<Word, 2> pair{};
+    std::memcpy(pair.data(), vector.data(), sizeof pair);
+    if (pair[0] == wanted) return pair[1];
+  }
+  return std::nullopt;
 }
 
 /// Docker, containerd, CRI-O and Podman name a container's group by the 64 digits of its id.
@@ -134,6 +147,27 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
   });
   if (!uid) return std::nullopt;
   return ProcessStatus{*uid, has_several_users, is_contained, threads};
+}
+
+std::optional<std::uint32_t> parse_first_uid(std::string_view auxiliary_vector) {
+  const auto found = auxiliary_value<std::uint64_t>(auxiliary_vector, AT_EUID);
+  const auto value = found ? found : auxiliary_value<std::uint32_t>(auxiliary_vector, AT_EUID);
+  return value && *value <= std::numeric_limits<std::uint32_t>::max()
+             ? std::optional(static_cast<std::uint32_t>(*value))
+             : std::nullopt;
+}
+
+std::optional<std::uint32_t> map_uid(std::string_view uid_map, std::uint32_t inside) {
+  std::optional<std::uint32_t> outside;
+  for_each_line(uid_map, [&](std::string_view line) {
+    const auto words = words_of(line);
+    if (words.size() != 3) return;
+    const auto first = to_number<std::uint32_t>(words[0]);
+    const auto mapped = to_number<std::uint32_t>(words[1]);
+    const auto count = to_number<std::uint32_t>(words[2]);
+    if (first && mapped && count && inside >= *first && inside - *first < *count) outside = *mapped + (inside - *first);
+  });
+  return outside;
 }
 
 std::string terminal_name(std::uint32_t device) {

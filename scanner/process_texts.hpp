@@ -26,6 +26,12 @@ struct ProcessStatus {
 };
 std::optional<ProcessStatus> parse_process_status(std::string_view text);
 
+/// The effective user that a program began with, by its own user namespace, from /proc/PID/auxv (getauxval(3)).
+std::optional<std::uint32_t> parse_first_uid(std::string_view auxiliary_vector);
+
+/// Of a user of that namespace, by /proc/PID/uid_map: whose it is here (user_namespaces(7)).
+std::optional<std::uint32_t> map_uid(std::string_view uid_map, std::uint32_t inside);
+
 /// `pts/3`, `tty1`; empty for 0, `MAJOR:MINOR` for what has no usual name.
 std::string terminal_name(std::uint32_t device);
 

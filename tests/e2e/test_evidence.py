@@ -5,7 +5,8 @@ import re
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,7 +163,6 @@ def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) 
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         make_known_edit(site, watched, daemon)
-    time.sleep(1.1)  # as exactly as times are kept
     write_files(watched.root, {"settings.py": "by somebody else\n"})
     # What the daemon has last heard of is in its state still.
     assert open_drift(site)["settings.py"] is not None
@@ -202,37 +202,65 @@ def test_the_last_of_several(site: Site, watched: Tree) -> None:
         assert daemon.log().count(again) == 1
 
 
-def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> None:
-    """Somebody touches a file and leaves it as it was; later another writes through a mapping. It was not the first."""
-    watched.settings["quick_scan"] = "2s"
+@contextmanager
+def mapping_writer(tree: Tree) -> Iterator[Callable[[], None]]:
+    """Somebody who has mapped settings.py, and stores into it on demand."""
     writer = (
         "import mmap, sys\n"
         "with open('settings.py', 'r+b') as file, mmap.mmap(file.fileno(), 0) as memory:\n"
         "    print(flush=True); sys.stdin.readline()\n"
         "    memory[0] = ord('#'); memory.flush(); print(flush=True); sys.stdin.readline()\n"
     )
+    with subprocess.Popen(
+        ["python3", "-c", writer], cwd=tree.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout
+        stdin, stdout = process.stdin, process.stdout
+        stdout.readline()
+
+        def store() -> None:
+            stdin.write(b"\n")
+            stdin.flush()
+            stdout.readline()
+
+        yield store
+        stdin.write(b"\n")
+
+
+def test_an_edit_that_nobody_told_of_is_nobodys(site: Site, watched: Tree) -> None:
+    """Somebody touches a file and leaves it as it was; later another writes through a mapping. It was not the first."""
+    watched.settings["quick_scan"] = "2s"
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         make_known_edit(site, watched, daemon)  # from here on, changes are told
         put_back(site, watched)
         daemon.wait_for_drift("app", {})
-        with subprocess.Popen(
-            ["python3", "-c", writer], cwd=watched.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdin and process.stdout
-            process.stdout.readline()
+        with mapping_writer(watched) as store:
             looks = daemon.metrics().number("driftd_detection_latency_seconds_count")
             touch = "import os, time; os.utime('settings.py'); time.sleep(0.2)"
             in_session(SOMEBODY, ["python3", "-c", touch], watched.root)
             daemon.wait_for_metrics(
                 lambda page: page.number("driftd_detection_latency_seconds_count") > looks, "the touch was looked at"
             )
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-            process.stdout.readline()
+            store()
             daemon.wait_for_drift("app", {"modified": 1}, 20)
             assert evidence_for(site, "settings.py") is None
-            process.stdin.write(b"\n")
+
+
+def test_who_opens_what_another_changes_through_a_mapping_has_perhaps_written_nothing(
+    site: Site, watched: Tree
+) -> None:
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        make_known_edit(site, watched, daemon)
+        put_back(site, watched)
+        daemon.wait_for_drift("app", {})
+        with mapping_writer(watched) as store:
+            store()
+            opening = "import time; open('settings.py', 'r+b').close(); time.sleep(0.3)"
+            in_session(SOMEBODY, ["python3", "-c", opening], watched.root)
+            daemon.wait_for_drift("app", {"modified": 1})
+            assert evidence_for(site, "settings.py") is None
 
 
 def test_who_writes_by_a_name_that_is_gone_is_not_who_touched_the_file_before(site: Site, watched: Tree) -> None:

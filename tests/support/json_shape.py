@@ -121,6 +121,8 @@ EVIDENCE = record(
         "arguments_cut": truth,
         "uid": count,
         "user": text(),
+        "first_uid": count,
+        "first_user": text(),
         "login_uid": count,
         "login_user": text(),
         "session": count,

@@ -64,8 +64,19 @@ Evidence liar() {
   return who;
 }
 
+/// A service that root started.
+Evidence service() {
+  Evidence who = full();
+  who.uid = 33;
+  who.user = "www-data";
+  who.first_uid = 0;
+  who.first_user = "root";
+  return who;
+}
+
 PathEvidence known(Evidence who, bool several = false) {
-  return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several};
+  return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several,
+          driftd::scanner::FileTime{1'763'720'000, 999'999'999}};
 }
 
 std::string shown(const PathEvidence& evidence) {
@@ -78,18 +89,19 @@ std::string shown(const PathEvidence& evidence) {
 
 TEST_CASE("evidence as it is shown") {
   std::string text = shown(known(full())) + "\n" + shown(known(hostile(), true)) + "\n";
-  text += shown(known(liar())) + "\n";
+  text += shown(known(liar())) + "\n" + shown(known(service())) + "\n";
   text += shown(known(Evidence{})) + "\n" + shown(PathEvidence{nullptr, 1'763'720'000, true});
   driftd::test::check_golden("evidence.txt", text);
 }
 
 TEST_CASE("evidence is kept whole") {
   for (const PathEvidence& one :
-       {known(full()), known(hostile(), true), known(Evidence{}), PathEvidence{nullptr, 5, true}}) {
+       {known(full()), known(hostile(), true), known(service()), known(Evidence{}), PathEvidence{nullptr, 5, true}}) {
     const auto again = read_stored_evidence(stored_evidence(one));
     REQUIRE(again);
     CHECK(again->at == one.at);
     CHECK(again->several == one.several);
+    CHECK(again->changed == one.changed);
     REQUIRE((again->last != nullptr) == (one.last != nullptr));
     if (one.last) CHECK(*again->last == *one.last);
   }

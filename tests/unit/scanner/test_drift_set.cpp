@@ -429,6 +429,33 @@ TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that
   }
 }
 
+TEST_CASE("a change right after the one that is known is another's") {
+  for (const std::uint32_t nanoseconds : {500U, 501U}) {
+    DriftSet set;
+    OpenDrift before{finding("a"), 5};
+    PathEvidence evidence = by(7, 100);
+    evidence.changed = FileTime{100, 500};
+    before.evidence = std::make_shared<const PathEvidence>(evidence);
+    set.recall({{"a", before}});
+    ScanResult found = seen("a", "1");
+    found.findings.front().changed_at = 100;
+    found.findings.front().changed_nanoseconds = nanoseconds;
+    (void)set.apply(found, {}, 200);
+    CHECK((author(set) == 7) == (nanoseconds == 500));
+  }
+}
+
+TEST_CASE("the same process once more is no news, but kept") {
+  DriftSet set;
+  PathEvidence evidence = by(7, 10);
+  evidence.changed = FileTime{10, 0};
+  (void)set.apply(seen("a", "1", evidence), {}, 10);
+  evidence.changed = FileTime{11, 0};
+  const auto changes = set.apply(seen("a", "1", evidence), {}, 11);
+  CHECK(changes.attributed.empty());
+  CHECK(paths_of(changes.repeated) == Paths{"a"});
+}
+
 TEST_CASE("drift that is found below another root is not known to be of who made it below the first") {
   for (const bool is_known : {false, true}) {
     DriftSet set;

@@ -210,6 +210,39 @@ TEST_CASE("another user") {
   REQUIRE(evidence);
   CHECK(evidence->uid == kNobody);
   CHECK(evidence->user == "nobody");
+  // Which it became within its program, perhaps after what it did.
+  CHECK(evidence->first_uid == 0U);
+  CHECK(evidence->first_user == "root");
+}
+
+TEST_CASE("a user that a program began with and kept is one") {
+  if (!is_root()) return driftd::test::skip("needs root");
+  const auto sleep = ChildProcess::program({"/bin/sleep", "1000"});
+  const ChildProcess process([&] {
+    if (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(1);
+    sleep();
+  });
+  const auto evidence = read(process);
+  REQUIRE(evidence);
+  CHECK(evidence->uid == kNobody);
+  CHECK_FALSE(evidence->first_uid);
+}
+
+TEST_CASE("a user namespace has numbers of its own") {
+  if (!is_root()) return driftd::test::skip("needs root");
+  const auto sleep = ChildProcess::program({"/bin/sleep", "1000"});
+  const ChildProcess process([&] {
+    // Root within, nobody without.
+    const bool is_made = ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0 && ::prctl(PR_SET_DUMPABLE, 1) == 0 &&
+                         ::unshare(CLONE_NEWUSER) == 0;
+    std::ofstream("/proc/self/uid_map") << "0 " << kNobody << " 1\n";
+    if (!is_made || ::geteuid() != 0) ::_exit(1);
+    sleep();
+  });
+  const auto evidence = read(process);
+  if (!evidence) return driftd::test::skip("needs user namespaces");
+  CHECK(evidence->uid == kNobody);
+  CHECK_FALSE(evidence->first_uid);
 }
 
 TEST_CASE("of threads with users of their own it is not known which one wrote") {

@@ -41,6 +41,37 @@ TEST_CASE("status gives the effective user, and whether the process is in a cont
   CHECK_FALSE(parse_process_status("Uid:\tx\tx\tx\tx\n"));
 }
 
+namespace {
+
+template <class Word>
+std::string pairs(std::initializer_list<Word> words) {
+  std::string bytes;
+  for (const Word word : words) bytes.append(reinterpret_cast<const char*>(&word), sizeof word);  // NOLINT: as bytes
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("the user that a program began with, in words of 64 and of 32 bits") {
+  CHECK(parse_first_uid(pairs<std::uint64_t>({33, 7, 11, 1000, 12, 65534, 13, 5, 0, 0})) == 65534U);
+  CHECK(parse_first_uid(pairs<std::uint32_t>({33, 7, 11, 1000, 12, 65534, 13, 5, 0, 0})) == 65534U);
+  CHECK(parse_first_uid(pairs<std::uint64_t>({12, 0, 0, 0})) == 0U);
+  for (const std::string& text : {std::string(), pairs<std::uint64_t>({11, 1000, 0, 0}), std::string("12"),
+                                  pairs<std::uint64_t>({12, std::uint64_t{1} << 32})}) {
+    CHECK_FALSE(parse_first_uid(text));
+  }
+}
+
+TEST_CASE("users of a namespace by its map") {
+  CHECK(map_uid("         0          0 4294967295\n", 1000) == 1000U);
+  const std::string map = "         0       1000          1\n         1     100000      65536\n";
+  CHECK(map_uid(map, 0) == 1000U);
+  CHECK(map_uid(map, 1) == 100000U);
+  CHECK(map_uid(map, 65536) == 165535U);
+  CHECK_FALSE(map_uid(map, 65537));
+  for (const char* text : {"", "0 1", "x y z\n", "0 0 -1\n"}) CHECK_FALSE(map_uid(text, 0));
+}
+
 TEST_CASE("the number that was given last") {
   CHECK(parse_latest_pid("0.20 0.18 0.12 1/80 11206\n") == 11206);
   for (const char* text : {"", "1", "0.20 0.18 0.12 1/80 x\n", "0.20 0.18 0.12 1/80\n"}) {
