@@ -56,8 +56,7 @@ std::string session_text(const Evidence& who) {
 
 std::string users_text(const Evidence& who) {
   std::vector<std::string> parts;
-  if (who.uid) parts.push_back(user_text(who.uid, who.user));
-  if (who.first_uid) parts.push_back("at first " + user_text(who.first_uid, who.first_user));
+  if (who.uid) parts.push_back((who.uid_in_doubt ? "now " : "") + user_text(who.uid, who.user));
   if (who.login_uid) parts.push_back("login " + user_text(who.login_uid, who.login_user));
   return joined(parts, ", ");
 }
@@ -123,8 +122,7 @@ json::object to_object(const PathEvidence& evidence) {
   object["arguments_cut"] = who.arguments_cut;
   if (who.uid) object["uid"] = *who.uid;
   put_known("user", who.user);
-  if (who.first_uid) object["first_uid"] = *who.first_uid;
-  put_known("first_user", who.first_user);
+  if (who.uid_in_doubt) object["uid_in_doubt"] = true;
   if (who.login_uid) object["login_uid"] = *who.login_uid;
   put_known("login_user", who.login_user);
   if (who.session) object["session"] = *who.session;
@@ -173,6 +171,8 @@ const json::array& array_at(const json::object& object, const char* key) {
 }
 
 /// Seconds and nanoseconds.
+json::array file_time_array(const scanner::FileTime& time) { return {time.seconds, time.nanoseconds}; }
+
 std::optional<scanner::FileTime> file_time_at(const json::object& object, const char* key) {
   const json::array& parts = array_at(object, key);
   if (parts.size() != 2 || !parts[0].is_int64() || !parts[1].is_int64()) return std::nullopt;
@@ -191,8 +191,7 @@ Evidence read_evidence(const json::object& object, std::int32_t pid) {
   who.arguments_cut = truth_at(object, "arguments_cut");
   who.uid = number_at<std::uint32_t>(object, "uid");
   who.user = text_at(object, "user");
-  who.first_uid = number_at<std::uint32_t>(object, "first_uid");
-  who.first_user = text_at(object, "first_user");
+  who.uid_in_doubt = truth_at(object, "uid_in_doubt");
   who.login_uid = number_at<std::uint32_t>(object, "login_uid");
   who.login_user = text_at(object, "login_user");
   who.session = number_at<std::uint32_t>(object, "session");
@@ -247,7 +246,10 @@ std::string stored_evidence(const PathEvidence& evidence) {
   json::object object = to_object<Raw>(evidence);
   object["at"] = evidence.at;
   if (evidence.last) object["started"] = evidence.last->started;
-  if (evidence.changed) object["changed"] = json::array{evidence.changed->seconds, evidence.changed->nanoseconds};
+  if (evidence.changed) {
+    object["changed"] = file_time_array(evidence.changed->first);
+    object["changed_latest"] = file_time_array(evidence.changed->latest);
+  }
   return json::serialize(object);
 }
 
@@ -262,7 +264,9 @@ std::optional<PathEvidence> read_stored_evidence(std::string_view bytes) {
   PathEvidence evidence;
   evidence.at = *at;
   evidence.several = truth_at(*object, "several");
-  evidence.changed = file_time_at(*object, "changed");
+  const auto first = file_time_at(*object, "changed");
+  const auto latest = file_time_at(*object, "changed_latest");
+  if (first && latest) evidence.changed = PathEvidence::Changed{*first, *latest};
   const auto pid = number_at<std::int32_t>(*object, "pid");
   if (pid) evidence.last = std::make_shared<const Evidence>(read_evidence(*object, *pid));
   return evidence;

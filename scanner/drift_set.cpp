@@ -82,10 +82,6 @@ bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
   return author(*one.last) == author(*other.last);
 }
 
-bool is_same_process(const PathEvidence& one, const PathEvidence& other) {
-  return one.last && other.last && one.last->pid == other.last->pid && one.last->started == other.last->started;
-}
-
 /// What a scan knows of who touched drift that was there before it.
 void attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered, DriftChanges& changes) {
   if (evidence == nullptr) {
@@ -158,9 +154,12 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
     changes.opened.push_back(&open);
   }
   // While nobody looked, or by a way that gives no events.
-  const bool is_newer = open.evidence && (recalled || open.evidence->last) && !is_of(*open.evidence, finding);
+  const bool is_newer = open.evidence && open.evidence->last && !is_of(*open.evidence, finding);
   const bool is_new = fresh && !recalled;
   if (!is_new) attribute(open, evidence, is_altered || is_newer, changes);
+  // The history may know of somebody still who is not known any more.
+  const bool is_forgotten = recalled && open.evidence && !open.evidence->last;
+  if (is_forgotten && evidence == nullptr) changes.repeated.push_back(&open);
   open.altered = open.altered || is_altered;
   open.finding = std::move(finding);
 }

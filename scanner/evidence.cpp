@@ -6,13 +6,16 @@ bool is_of(const PathEvidence& evidence, const Finding& finding) {
   if (!evidence.last) return false;
   if (!finding.changed_at) return true;
   if (!evidence.changed) return *finding.changed_at <= evidence.at;
-  return FileTime{*finding.changed_at, finding.changed_nanoseconds} <= *evidence.changed;
+  const FileTime changed{*finding.changed_at, finding.changed_nanoseconds};
+  return evidence.changed->first <= changed && changed <= evidence.changed->latest;
+}
+
+bool is_same_process(const PathEvidence& one, const PathEvidence& other) {
+  return one.last && other.last && one.last->pid == other.last->pid && one.last->started == other.last->started;
 }
 
 PathEvidence merged(const PathEvidence& earlier, PathEvidence later) {
-  const bool is_same = earlier.last && later.last && earlier.last->pid == later.last->pid &&
-                       earlier.last->started == later.last->started;
-  later.several = later.several || earlier.several || !is_same;
+  later.several = later.several || earlier.several || !is_same_process(earlier, later);
   return later;
 }
 

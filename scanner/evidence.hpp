@@ -29,11 +29,9 @@ struct Evidence {
   std::vector<std::string> arguments;  ///< each and all together cut, so that few secrets are in them
   bool arguments_cut = false;
 
-  std::optional<std::uint32_t> uid;  ///< where the real, the effective and the saved one are the same
-  std::string user;                  ///< its name, where the process has this host's accounts
-  /// The user that its program began with, where that is another: what it did may have been done as this one.
-  std::optional<std::uint32_t> first_uid;
-  std::string first_user;
+  std::optional<std::uint32_t> uid;        ///< where the real, the effective and the saved one are the same
+  std::string user;                        ///< its name, where the process has this host's accounts
+  bool uid_in_doubt = false;               ///< it may have been another when it did what it did
   std::optional<std::uint32_t> login_uid;  ///< who logged in, whatever user they became; nothing: nobody did
   std::string login_user;
   std::optional<std::uint32_t> session;  ///< of the kernel's audit; likewise
@@ -54,13 +52,22 @@ struct PathEvidence {
   std::shared_ptr<const Evidence> last;  ///< null: unknown
   std::int64_t at = 0;                   ///< when that was read, in seconds since 1970
   bool several = false;                  ///< others have touched it, too
-  /// ctime of the file, and no directory, that stood there when the process was asked for, which is after the touch.
-  /// Whoever changes it later without being told of has a later one. Nothing: not known.
-  std::optional<FileTime> changed{};
+  /// ctimes of the file, and no directory, that stood there after the first and after the latest touch in a row. What
+  /// has another is another file, or somebody changed it who was not told of. Nothing: not known.
+  struct Changed {
+    FileTime first;
+    FileTime latest;
+
+    friend bool operator==(const Changed&, const Changed&) = default;
+  };
+  std::optional<Changed> changed{};
 };
 
-/// Whether what stands there was changed no later than by who is known to have changed it.
+/// Whether what stands there is as the process that is known left it, as far as times can tell.
 bool is_of(const PathEvidence& evidence, const Finding& finding);
+
+/// Whether both are known, and one process.
+bool is_same_process(const PathEvidence& one, const PathEvidence& other);
 
 /// Together with what is known of `later`.
 PathEvidence merged(const PathEvidence& earlier, PathEvidence later);

@@ -5,6 +5,16 @@
 #include <vector>
 
 namespace driftd::scanner {
+namespace {
+
+std::optional<PathEvidence::Changed> once_more(const PathEvidence& before, std::optional<FileTime> changed) {
+  if (!changed) return std::nullopt;
+  // A clock that was set back leaves nothing to compare with.
+  const bool goes_on = before.changed && before.changed->first <= *changed;
+  return PathEvidence::Changed{goes_on ? before.changed->first : *changed, *changed};
+}
+
+}  // namespace
 
 void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
@@ -12,27 +22,18 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
   Entry& entry = at->second;
   if (!last.process && last.pid == entry.pid && is_same_process(last.pid, entry.seen, last.seen)) {
     entry.evidence.at = wall_clock;
+    entry.evidence.changed = once_more(entry.evidence, last.changed);
     entry.at = now;
-    entry.evidence.changed = last.changed;
     return;
   }
   // Which of several was the last is not known then.
   if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
     last = {nullptr, 0, {}, last.queue, last.changed};
-  PathEvidence evidence{std::move(last.process), wall_clock, false, last.changed};
+  PathEvidence evidence{std::move(last.process), wall_clock, false};
+  evidence.changed = once_more(is_same_process(entry.evidence, evidence) ? entry.evidence : evidence, last.changed);
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
   entry = {std::move(evidence), now, last.pid, last.seen, last.queue};
   if (entries_.size() > kMostPaths) forget_oldest();
-}
-
-void EvidenceBook::note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock,
-                                Clock::time_point now) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto at = entries_.find(path);
-    if (at != entries_.end() && at->second.evidence.last && at->second.pid == pid) return;
-  }
-  note(path, {}, wall_clock, now);
 }
 
 /// Half of them, so that it is seldom done.
@@ -62,8 +63,8 @@ void EvidenceBook::forget() {
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
 PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) {
-  const bool is_newer = entry.evidence.changed && !is_of(entry.evidence, finding);
-  return is_newer ? PathEvidence{nullptr, entry.evidence.at, true} : entry.evidence;
+  const bool is_another = entry.evidence.changed && !is_of(entry.evidence, finding);
+  return is_another ? PathEvidence{nullptr, entry.evidence.at, true} : entry.evidence;
 }
 
 std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result, Clock::time_point began) {

@@ -24,7 +24,7 @@ struct Toucher {
   /// Touches of which this is the same waited together to be read; the kernel keeps no order among them. 0: it did not
   /// wait.
   std::uint64_t queue = 0;
-  std::optional<FileTime> changed{};  ///< as in PathEvidence
+  std::optional<FileTime> changed{};  ///< ctime of the file, and no directory, that stands there after the touch
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -37,10 +37,6 @@ class EvidenceBook {
   /// `path` as in Finding. Where nothing is known but a number, which the last that touched the path had, and it cannot
   /// have become another's since, it is the same process.
   void note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now);
-
-  /// All that happened is that the path, open for writing, was closed by the process of this number. Who wrote does
-  /// that, too. Of anybody else nobody knows whether it wrote through a mapping, nor who else did.
-  void note_closing(const std::string& path, std::int32_t pid, std::int64_t wall_clock, Clock::time_point now);
 
   /// A directory has come or gone: what stands below it now is not what was touched there.
   void forget_below(const std::string& directory);

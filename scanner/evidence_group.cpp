@@ -23,9 +23,9 @@ using manifests::EntryType;
 using manifests::Result;
 using manifests::UniqueFd;
 
-/// On a directory, of itself and of what is in it.
-constexpr std::uint64_t kMask = FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_MOVED_FROM |
-                                FAN_MOVED_TO | FAN_ONDIR | FAN_EVENT_ON_CHILD;
+/// On a directory, of itself and of what is in it. Closing is no change: who closes may have written nothing.
+constexpr std::uint64_t kMask =
+    FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_ATTRIB | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR | FAN_EVENT_ON_CHILD;
 constexpr std::uint64_t kComesOrGoes = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO;
 /// Some 150 events, each of which comes with a descriptor.
 constexpr std::size_t kBufferSize = 16 * 1024;
@@ -125,6 +125,10 @@ UniqueFd EvidenceGroup::open_root() const {
   UniqueFd directory(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory && identity_of(directory.get()) != root_identity_) directory.reset();
   return directory;
+}
+
+void EvidenceGroup::forget_if_moved() {
+  if (!open_root()) book_.forget();
 }
 
 void EvidenceGroup::mark_all() {
@@ -242,10 +246,7 @@ void EvidenceGroup::note(const Change& change, Places& places) {
     case Stands::alone: break;
   }
   by.changed = changed;
-  const auto now = EvidenceBook::Clock::now();
-  const bool only_closes = (change.mask & kMask & ~std::uint64_t{FAN_ONDIR | FAN_EVENT_ON_CHILD}) == FAN_CLOSE_WRITE;
-  only_closes ? book_.note_closing(*path, by.pid, std::time(nullptr), now)
-              : book_.note(*path, std::move(by), std::time(nullptr), now);
+  book_.note(*path, std::move(by), std::time(nullptr), EvidenceBook::Clock::now());
 }
 
 /// Whether a path is the name of that file still, which somebody may hold open who lost the name to another, and

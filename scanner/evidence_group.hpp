@@ -42,6 +42,9 @@ class EvidenceGroup {
   /// Some of them.
   void mark_more();
 
+  /// What the root's path leads to now is another directory: nobody who touched the one before touched what is there.
+  void forget_if_moved();
+
   /// Takes what has happened into the book. False: there may be more.
   bool drain(ProcessReader& reader);
 

@@ -141,9 +141,10 @@ void adopt(Shared& shared, Tree& tree, Tree::Wanted wanted) {
 }
 
 /// Whether nothing waits in the tree's queue.
-bool work_on(Shared& shared, Tree& tree) {
+bool work_on(Shared& shared, Tree& tree, bool is_asked) {
   if (!tree.group) return true;
   const bool is_empty = tree.group->drain(shared.reader);
+  if (is_asked) tree.group->forget_if_moved();
   if (tree.group->is_marking()) tree.group->mark_more();
   tell(shared, tree, tree.group->take_trouble());
   if (tree.group->has_failed()) tree.group.reset();
@@ -195,7 +196,7 @@ void watch_all(const std::shared_ptr<Shared>& shared) {
     for (Round& round : rounds) {
       shared->be_at(round.tree);
       if (round.wanted) adopt(*shared, *round.tree, std::move(*round.wanted));
-      if (!work_on(*shared, *round.tree)) continue;
+      if (!work_on(*shared, *round.tree, round.asked != round.tree->done)) continue;
       const std::lock_guard lock(shared->mutex);
       round.tree->done = round.asked;
       shared->changed.notify_all();

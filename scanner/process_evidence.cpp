@@ -15,7 +15,9 @@
 #include <string_view>
 
 #include "manifests/file_io.hpp"
+#include "scanner/process_files.hpp"
 #include "scanner/process_texts.hpp"
+#include "scanner/process_user.hpp"
 
 namespace driftd::scanner {
 namespace {
@@ -23,55 +25,14 @@ namespace {
 using manifests::UniqueFd;
 
 constexpr std::size_t kMostParents = 16;
-constexpr std::size_t kSmallFile = 8 * 1024;
 /// Some ten thousand connections. On a host with more the address stays unknown.
 constexpr std::size_t kMostOfTcp = 4 * 1024 * 1024;
 constexpr std::size_t kMostAccounts = 16 * 1024 * 1024;
 constexpr std::size_t kMostDescriptors = 256;
-constexpr std::size_t kMostThreads = 512;
 constexpr std::size_t kMostClients = 64;
 /// An exec while it is read makes the evidence one of two programs, and it is read again.
 constexpr int kAttempts = 3;
 constexpr auto kAncestryHolds = std::chrono::seconds(1);
-
-UniqueFd open_at(int directory, const char* name) {
-  return UniqueFd(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
-}
-
-/// A file about one process, which the kernel gives whole to a single read; nothing where it cannot be read.
-std::optional<std::string> read_at(int directory, const char* name) {
-  const UniqueFd file = open_at(directory, name);
-  if (!file) return std::nullopt;
-  std::array<char, kSmallFile> text;  // NOLINT: filled by the kernel
-  ssize_t length = 0;
-  do {
-    length = ::read(file.get(), text.data(), text.size());
-  } while (length < 0 && errno == EINTR);
-  if (length < 0) return std::nullopt;
-  return std::string(text.data(), static_cast<std::size_t>(length));
-}
-
-/// A table, of which a read gives a piece; nothing where it cannot be read, or is longer than `limit`.
-std::optional<std::string> read_table_at(int directory, const char* name, std::size_t limit) {
-  const UniqueFd file = open_at(directory, name);
-  if (!file) return std::nullopt;
-  std::string text;
-  for (;;) {
-    const std::size_t had = text.size();
-    text.resize(had + kSmallFile);
-    const ssize_t length = ::read(file.get(), text.data() + had, kSmallFile);
-    text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0 || text.size() > limit) return std::nullopt;
-    if (length == 0) return text;
-  }
-}
-
-std::string link_at(int directory, const char* name) {
-  std::array<char, PATH_MAX> target{};
-  const ssize_t length = ::readlinkat(directory, name, target.data(), target.size());
-  return {target.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
-}
 
 std::string name_at(int directory) {
   std::string name = read_at(directory, "comm").value_or("");
@@ -123,34 +84,6 @@ std::optional<std::set<std::uint64_t>> sockets_of(int directory) {
   return sockets;
 }
 
-/// The effective user that its program began with. Nothing for a zombie, a kernel's thread, or in a user namespace that
-/// this one knows nothing of.
-std::optional<std::uint32_t> first_uid_of(int directory) {
-  const auto inside = parse_first_uid(read_at(directory, "auxv").value_or(""));
-  return inside ? map_uid(read_at(directory, "uid_map").value_or(""), *inside) : std::nullopt;
-}
-
-/// Whether all threads have this user alone, as far as there is time to ask each.
-bool have_same_user(int directory, std::uint32_t uid) {
-  const int tasks = ::openat(directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* listing = tasks >= 0 ? ::fdopendir(tasks) : nullptr;
-  if (listing == nullptr) {
-    if (tasks >= 0) ::close(tasks);
-    return false;
-  }
-  bool is_same = true;
-  std::size_t count = 0;
-  while (const dirent* entry = is_same ? ::readdir(listing) : nullptr) {
-    if (entry->d_name[0] == '.') continue;
-    const auto text = read_at(tasks, (std::string(entry->d_name) + "/status").c_str());
-    const auto status = text ? parse_process_status(*text) : std::nullopt;
-    // Those that have ended meanwhile have none.
-    is_same = ++count <= kMostThreads && (!status || (status->effective_uid == uid && !status->has_several_users));
-  }
-  ::closedir(listing);
-  return is_same;
-}
-
 }  // namespace
 
 bool is_there(int pidfd) {
@@ -162,7 +95,8 @@ manifests::Result<ProcessReader> ProcessReader::open(const std::string& proc, co
   UniqueFd directory(::open(proc.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return manifests::system_error(proc, errno);
   UniqueFd load = open_at(directory.get(), "loadavg");
-  return ProcessReader(std::move(directory), std::move(load), passwd);
+  std::string users = read_at(directory.get(), "thread-self/uid_map").value_or("");
+  return ProcessReader(std::move(directory), std::move(load), passwd, std::move(users));
 }
 
 PidCursor ProcessReader::numbers() const {
@@ -235,13 +169,9 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   if (!stat || !status) return false;
   evidence.name = std::move(stat->name);
   evidence.started = stat->started;
-  // A program that is executed next may be set-user-ID, and root's was not who wrote. Of threads, as a file server has
-  // them for its users, any may have written.
-  const bool is_one_user =
-      !status->has_several_users && (status->threads == 1 || have_same_user(directory, status->effective_uid));
-  evidence.uid = is_one_user ? std::optional(status->effective_uid) : std::nullopt;
-  evidence.first_uid = first_uid_of(directory);
-  if (!evidence.uid || evidence.first_uid == evidence.uid) evidence.first_uid.reset();
+  const ProcessUser user = user_of(directory, *status, own_users_);
+  evidence.uid = user.uid;
+  evidence.uid_in_doubt = user.is_in_doubt;
   evidence.login_uid = parse_set_number(read_at(directory, "loginuid").value_or(""));
   evidence.session = parse_set_number(read_at(directory, "sessionid").value_or(""));
   ControlGroup group = parse_control_group(read_at(directory, "cgroup").value_or(""));
@@ -249,12 +179,18 @@ bool ProcessReader::read_own(const Open& process, Evidence& evidence) {
   evidence.container = std::move(group.container);
   // A container has accounts and terminals of its own.
   const bool is_of_this_host = !status->is_contained && evidence.container.empty();
-  evidence.terminal = is_of_this_host ? terminal_name(stat->terminal) : "";
+  evidence.terminal = is_of_this_host && sees_host_terminals(process) ? terminal_name(stat->terminal) : "";
   evidence.user.clear();
-  evidence.first_user.clear();
   evidence.login_user.clear();
   if (is_of_this_host) name_users(evidence);
   return true;
+}
+
+/// Terminals are numbered anew where another devpts is mounted. So they are known of those alone who see what the first
+/// process sees mounted, or what this one does.
+bool ProcessReader::sees_host_terminals(const Open& process) const {
+  const std::string own = link_at(process.directory.get(), "ns/mnt");
+  return !own.empty() && (own == link_at(proc_.get(), "1/ns/mnt") || own == link_at(proc_.get(), "thread-self/ns/mnt"));
 }
 
 void ProcessReader::name_users(Evidence& evidence) {
@@ -270,7 +206,6 @@ void ProcessReader::name_users(Evidence& evidence) {
     accounts_version_ = version;
   }
   if (evidence.uid) evidence.user = accounts_->user(*evidence.uid).value_or("");
-  if (evidence.first_uid) evidence.first_user = accounts_->user(*evidence.first_uid).value_or("");
   if (evidence.login_uid) evidence.login_user = accounts_->user(*evidence.login_uid).value_or("");
 }
 
@@ -329,7 +264,8 @@ bool ProcessReader::is_sshd(const Open& process, const std::string& name) const 
 }
 
 /// The daemon's own word is taken, not the session's SSH_CONNECTION, which is the user's to set, and stays what it was
-/// in a terminal multiplexer. Where it has several connections, forwarded ones perhaps, nobody can tell which is it.
+/// in a terminal multiplexer. Where it has several connections, forwarded ones perhaps, nobody can tell which is it;
+/// nor where it has made the only one itself: a client comes in at a port at which somebody else listens.
 std::string ProcessReader::client_of(const Open& sshd) {
   // As long as its directory can be read, the process that it was opened for has the number.
   if (const auto known = clients_.find(sshd.pid); known != clients_.end()) {
@@ -338,18 +274,19 @@ std::string ProcessReader::client_of(const Open& sshd) {
   }
   const auto sockets = sockets_of(sshd.directory.get());
   if (!sockets || sockets->empty()) return {};
-  std::set<std::uint64_t> inodes;
-  std::string client;
+  std::map<std::uint64_t, TcpSocket> connections;
+  std::set<std::uint16_t> ports;
   for (const char* table : {"net/tcp", "net/tcp6"}) {
     const auto text = read_table_at(sshd.directory.get(), table, kMostOfTcp);
     if (!text) return {};
-    for (const TcpConnection& connection : parse_tcp_connections(*text)) {
-      if (!sockets->contains(connection.inode)) continue;
-      inodes.insert(connection.inode);
-      client = connection.remote;
+    for (TcpSocket& socket : parse_tcp_sockets(*text)) {
+      const bool is_own = sockets->contains(socket.inode);
+      if (socket.listens && !is_own) ports.insert(socket.port);
+      if (!socket.listens && is_own) connections.emplace(socket.inode, std::move(socket));
     }
   }
-  if (inodes.size() != 1) return {};
+  if (connections.size() != 1 || !ports.contains(connections.begin()->second.port)) return {};
+  const std::string client = connections.begin()->second.remote;
   if (clients_.size() >= kMostClients) clients_.clear();
   UniqueFd directory(::fcntl(sshd.directory.get(), F_DUPFD_CLOEXEC, 0));
   if (directory) clients_[sshd.pid] = {std::move(directory), client};

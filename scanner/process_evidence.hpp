@@ -62,14 +62,15 @@ class ProcessReader {
     manifests::UniqueFd directory;
   };
 
-  ProcessReader(manifests::UniqueFd proc, manifests::UniqueFd load, std::string passwd)
-      : proc_(std::move(proc)), load_(std::move(load)), passwd_(std::move(passwd)) {}
+  ProcessReader(manifests::UniqueFd proc, manifests::UniqueFd load, std::string passwd, std::string own_users)
+      : proc_(std::move(proc)), load_(std::move(load)), passwd_(std::move(passwd)), own_users_(std::move(own_users)) {}
 
   [[nodiscard]] std::optional<std::int32_t> number_of(int pidfd) const;
   [[nodiscard]] std::optional<Open> open_process(std::int32_t pid) const;
   [[nodiscard]] std::optional<Open> open_parent(const Open& child) const;
   bool read_identity(const Open& process, Evidence& evidence);
   bool read_own(const Open& process, Evidence& evidence);
+  [[nodiscard]] bool sees_host_terminals(const Open& process) const;
   void name_users(Evidence& evidence);
   void read_ancestry(const Open& process, std::optional<Open> parent, int pidfd, Evidence& evidence);
   [[nodiscard]] Ancestry ancestry_of(const Open& process, std::optional<Open> parent);
@@ -79,6 +80,7 @@ class ProcessReader {
   manifests::UniqueFd proc_;
   manifests::UniqueFd load_;  ///< its loadavg
   std::string passwd_;
+  std::string own_users_;  ///< this process's uid_map
   std::optional<Accounts> accounts_;
   std::pair<std::uint64_t, std::int64_t> accounts_version_{};  ///< inode and ctime
   KnownAncestry known_;

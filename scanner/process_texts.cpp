@@ -157,19 +157,6 @@ std::optional<std::uint32_t> parse_first_uid(std::string_view auxiliary_vector) 
              : std::nullopt;
 }
 
-std::optional<std::uint32_t> map_uid(std::string_view uid_map, std::uint32_t inside) {
-  std::optional<std::uint32_t> outside;
-  for_each_line(uid_map, [&](std::string_view line) {
-    const auto words = words_of(line);
-    if (words.size() != 3) return;
-    const auto first = to_number<std::uint32_t>(words[0]);
-    const auto mapped = to_number<std::uint32_t>(words[1]);
-    const auto count = to_number<std::uint32_t>(words[2]);
-    if (first && mapped && count && inside >= *first && inside - *first < *count) outside = *mapped + (inside - *first);
-  });
-  return outside;
-}
-
 std::string terminal_name(std::uint32_t device) {
   if (device == 0) return {};
   constexpr unsigned kConsole = 4;
@@ -235,19 +222,24 @@ Arguments parse_command_line(std::string_view text) {
   return arguments;
 }
 
-std::vector<TcpConnection> parse_tcp_connections(std::string_view text) {
-  std::vector<TcpConnection> connections;
+std::vector<TcpSocket> parse_tcp_sockets(std::string_view text) {
+  std::vector<TcpSocket> sockets;
   for_each_line(text, [&](std::string_view line) {
+    constexpr std::size_t kLocal = 1;
     constexpr std::size_t kRemote = 2;
     constexpr std::size_t kState = 3;
     constexpr std::size_t kInode = 9;
     const auto words = words_of(line);
-    if (words.size() <= kInode || words[kState] != "01") return;
+    if (words.size() <= kInode) return;
+    const bool listens = words[kState] == "0A";
+    if (!listens && words[kState] != "01") return;
     const auto inode = to_number<std::uint64_t>(words[kInode]);
+    const std::string_view local = words[kLocal];
+    const auto port = to_number<std::uint16_t>(local.substr(std::min(local.find(':') + 1, local.size())), 16);
     const std::string remote = address_of(words[kRemote].substr(0, words[kRemote].find(':')));
-    if (inode && !remote.empty()) connections.push_back({*inode, remote});
+    if (inode && port && !remote.empty()) sockets.push_back({*inode, *port, listens, listens ? "" : remote});
   });
-  return connections;
+  return sockets;
 }
 
 }  // namespace driftd::scanner

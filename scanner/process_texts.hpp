@@ -29,9 +29,6 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text);
 /// The effective user that a program began with, by its own user namespace, from /proc/PID/auxv (getauxval(3)).
 std::optional<std::uint32_t> parse_first_uid(std::string_view auxiliary_vector);
 
-/// Of a user of that namespace, by /proc/PID/uid_map: whose it is here (user_namespaces(7)).
-std::optional<std::uint32_t> map_uid(std::string_view uid_map, std::uint32_t inside);
-
 /// `pts/3`, `tty1`; empty for 0, `MAJOR:MINOR` for what has no usual name.
 std::string terminal_name(std::uint32_t device);
 
@@ -58,12 +55,14 @@ inline constexpr std::size_t kLongestCommandLine = 400;
 /// The words of /proc/PID/cmdline, of which `text` may be the beginning.
 Arguments parse_command_line(std::string_view text);
 
-/// The address at the other end of a TCP connection by its socket's inode, among the lines of /proc/net/tcp or tcp6.
-struct TcpConnection {
+/// A line of /proc/net/tcp or tcp6.
+struct TcpSocket {
   std::uint64_t inode = 0;
-  std::string remote;
+  std::uint16_t port = 0;  ///< at this end
+  bool listens = false;
+  std::string remote;  ///< the address at the other end of a connection
 };
-/// Established ones.
-std::vector<TcpConnection> parse_tcp_connections(std::string_view text);
+/// Those that listen, and established connections.
+std::vector<TcpSocket> parse_tcp_sockets(std::string_view text);
 
 }  // namespace driftd::scanner

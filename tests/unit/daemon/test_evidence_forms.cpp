@@ -69,14 +69,13 @@ Evidence service() {
   Evidence who = full();
   who.uid = 33;
   who.user = "www-data";
-  who.first_uid = 0;
-  who.first_user = "root";
+  who.uid_in_doubt = true;
   return who;
 }
 
 PathEvidence known(Evidence who, bool several = false) {
   return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several,
-          driftd::scanner::FileTime{1'763'720'000, 999'999'999}};
+          PathEvidence::Changed{{1'763'720'000, 1}, {1'763'720'000, 999'999'999}}};
 }
 
 std::string shown(const PathEvidence& evidence) {

@@ -189,19 +189,31 @@ TEST_CASE("who is gone is known by the number, as long as it cannot have become 
   CHECK(is_same_process(100, numbers(50, 0us), numbers(99, 100us)));
 }
 
-TEST_CASE("who wrote closes what it wrote; of anybody else who closes it is not known what it did") {
+TEST_CASE("all that one process did in a row is its own, and what has another time is not") {
+  Toucher alice = kAlice;
+  const auto changed = [&](EvidenceBook& book, std::uint32_t nanoseconds) {
+    alice.changed = FileTime{1, nanoseconds};
+    book.note("a", alice, kWall, kStart + 1s);
+  };
+  for (const auto& [nanoseconds, is_known] :
+       std::vector<std::pair<std::uint32_t, bool>>{{499, false}, {500, true}, {600, true}, {700, true}, {701, false}}) {
+    CAPTURE(nanoseconds);
+    EvidenceBook book;
+    changed(book, 500);
+    changed(book, 700);
+    ScanResult result = found({"a"});
+    result.findings.front().changed_at = 1;
+    result.findings.front().changed_nanoseconds = nanoseconds;
+    CHECK((book.take(result, kStart + 2s).at("a").last != nullptr) == is_known);
+  }
+  // Of another before nothing is taken over.
   EvidenceBook book;
-  book.note("a", kAlice, kWall, kStart + 1s);
-  book.note_closing("a", 1, kWall, kStart + 1s);
-  book.note("b", kAlice, kWall, kStart + 1s);
-  book.note_closing("b", 2, kWall, kStart + 1s);
-  book.note_closing("c", 1, kWall, kStart + 1s);
-  book.note("d", gone(1), kWall, kStart + 1s);
-  book.note_closing("d", 1, kWall, kStart + 1s);
-  const auto taken = book.take(found({"a", "b", "c", "d"}), kStart + 2s);
-  CHECK(taken.at("a").last == kAlice.process);
-  CHECK_FALSE(taken.at("a").several);
-  for (const char* unknown : {"b", "c", "d"}) CHECK_FALSE(taken.at(unknown).last);
+  Toucher bob = kBob;
+  bob.changed = FileTime{1, 400};
+  book.note("a", bob, kWall, kStart + 1s);
+  changed(book, 500);
+  const auto taken = book.take(found({"a"}), kStart + 2s);
+  CHECK(taken.at("a").changed == PathEvidence::Changed{{1, 500}, {1, 500}});
 }
 
 TEST_CASE("what is below a directory that comes or goes is in doubt, and nothing else") {

@@ -211,8 +211,7 @@ TEST_CASE("another user") {
   CHECK(evidence->uid == kNobody);
   CHECK(evidence->user == "nobody");
   // Which it became within its program, perhaps after what it did.
-  CHECK(evidence->first_uid == 0U);
-  CHECK(evidence->first_user == "root");
+  CHECK(evidence->uid_in_doubt);
 }
 
 TEST_CASE("a user that a program began with and kept is one") {
@@ -225,7 +224,7 @@ TEST_CASE("a user that a program began with and kept is one") {
   const auto evidence = read(process);
   REQUIRE(evidence);
   CHECK(evidence->uid == kNobody);
-  CHECK_FALSE(evidence->first_uid);
+  CHECK_FALSE(evidence->uid_in_doubt);
 }
 
 TEST_CASE("a user namespace has numbers of its own") {
@@ -242,7 +241,7 @@ TEST_CASE("a user namespace has numbers of its own") {
   const auto evidence = read(process);
   if (!evidence) return driftd::test::skip("needs user namespaces");
   CHECK(evidence->uid == kNobody);
-  CHECK_FALSE(evidence->first_uid);
+  CHECK(evidence->uid_in_doubt);
 }
 
 TEST_CASE("of threads with users of their own it is not known which one wrote") {
@@ -262,6 +261,22 @@ TEST_CASE("of threads with users of their own it is not known which one wrote") 
     REQUIRE(evidence);
     CHECK(evidence->uid.has_value() == (other == 0));
     CHECK(evidence->user == (other == 0 ? "root" : ""));
+  }
+}
+
+TEST_CASE("there is no time to ask each of very many threads") {
+  for (const int others : {10, 100}) {
+    const ChildProcess process([others] {
+      for (int i = 0; i < others; ++i) {
+        std::thread([] {
+          for (;;) ::pause();
+        }).detach();
+      }
+    });
+    const auto evidence = read(process);
+    REQUIRE(evidence);
+    CHECK(evidence->uid == ::geteuid());
+    CHECK(evidence->uid_in_doubt == (others == 100));
   }
 }
 
@@ -319,6 +334,15 @@ TEST_CASE("the terminal") {
   const auto evidence = read(process);
   REQUIRE(evidence);
   CHECK("/dev/" + evidence->terminal == name);
+  if (is_root()) {
+    const ChildProcess apart([&] {
+      ::login_tty(side);
+      if (::unshare(CLONE_NEWNS) != 0) ::_exit(1);
+    });
+    const auto elsewhere = read(apart);
+    REQUIRE(elsewhere);
+    CHECK(elsewhere->terminal.empty());
+  }
   ::close(side);
   ::close(terminal);
 }

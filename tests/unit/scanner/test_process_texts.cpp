@@ -1,6 +1,8 @@
 #include <sys/sysmacros.h>
 
+#include <initializer_list>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -60,16 +62,6 @@ TEST_CASE("the user that a program began with, in words of 64 and of 32 bits") {
                                   pairs<std::uint64_t>({12, std::uint64_t{1} << 32})}) {
     CHECK_FALSE(parse_first_uid(text));
   }
-}
-
-TEST_CASE("users of a namespace by its map") {
-  CHECK(map_uid("         0          0 4294967295\n", 1000) == 1000U);
-  const std::string map = "         0       1000          1\n         1     100000      65536\n";
-  CHECK(map_uid(map, 0) == 1000U);
-  CHECK(map_uid(map, 1) == 100000U);
-  CHECK(map_uid(map, 65536) == 165535U);
-  CHECK_FALSE(map_uid(map, 65537));
-  for (const char* text : {"", "0 1", "x y z\n", "0 0 -1\n"}) CHECK_FALSE(map_uid(text, 0));
 }
 
 TEST_CASE("the number that was given last") {
@@ -160,7 +152,7 @@ TEST_CASE("command lines are cut, and never within a character") {
   CHECK(parse_command_line(much).is_cut);
 }
 
-TEST_CASE("established connections, with addresses as people write them") {
+TEST_CASE("sockets that listen or are connected, with addresses as people write them") {
   const std::string text =
       "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
       "   0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100\n"
@@ -170,9 +162,9 @@ TEST_CASE("established connections, with addresses as people write them") {
       "   4: 0:0 0000000000000000FFFF00000700020A:C003 01 0:0 0:0 0 0 0 14 1\n"
       "   5: 0:0 B80D0120000000000000000001000000:C004 01 0:0 0:0 0 0 0 15 1\n"
       "   6: 0:0 XX:C004 01 0:0 0:0 0 0 0 16 1\n";
-  std::vector<std::pair<std::uint64_t, std::string>> found;
-  for (const TcpConnection& one : parse_tcp_connections(text)) found.emplace_back(one.inode, one.remote);
-  const std::vector<std::pair<std::uint64_t, std::string>> expected{
-      {12, "10.2.0.7"}, {14, "10.2.0.7"}, {15, "2001:db8::1"}};
+  std::vector<std::tuple<std::uint64_t, int, bool, std::string>> found;
+  for (const TcpSocket& one : parse_tcp_sockets(text)) found.emplace_back(one.inode, one.port, one.listens, one.remote);
+  const std::vector<std::tuple<std::uint64_t, int, bool, std::string>> expected{
+      {11, 22, true, ""}, {12, 22, false, "10.2.0.7"}, {14, 0, false, "10.2.0.7"}, {15, 0, false, "2001:db8::1"}};
   CHECK(found == expected);
 }
