@@ -59,7 +59,9 @@ std::string listed_text(const Manifest& manifest, const Ruling& ruling) {
   if (manifest.ignore(entry)) text += "; anything may be below it";
   if (ruling.mutable_rule == nullptr || manifest.ignore(entry)) return text;
   text += "; `#mutable: " + escape(ruling.mutable_rule->text()) + "` covers it too, but ";
-  return text + "what is listed with its content is always checked";
+  const bool has_more = manifest.subtree_end(entry) > entry + 1;
+  return text + (has_more ? "each path that is listed below it has its own rule"
+                          : "what is listed with its content is always checked");
 }
 
 std::string rule_text(const scanner::ScanPlan& plan, const Ruling& ruling) {

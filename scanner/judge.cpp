@@ -78,8 +78,7 @@ void Judge::seen(EntryIndex entry, const Observed& observed) {
 void Judge::missing(EntryIndex entry) {
   skip(entry);
   forget_all(entry);
-  std::string path = path_of(entry);
-  if (!may_vanish(path, entry)) report(scanner::missing(manifest_, entry), std::move(path));
+  if (!may_vanish(entry)) report(scanner::missing(manifest_, entry), path_of(entry));
 }
 
 void Judge::unverified(EntryIndex entry, const Observation& observation) {
@@ -145,11 +144,15 @@ void Judge::count_below(Finding& finding) {
   finding.first_below.assign(first.begin(), first.end());
 }
 
-bool Judge::may_vanish(const std::string& path, EntryIndex entry) const {
-  if (manifest_.optional(entry)) return true;
-  if (!manifest_.is_mutable(path)) return false;
-  for (EntryIndex at = entry; at < manifest_.subtree_end(entry); ++at) {
-    if (manifest_.blake3(at) != nullptr || manifest_.sha256(at) != nullptr) return false;
+bool Judge::may_vanish(EntryIndex entry) const {
+  for (const EntryIndex end = manifest_.subtree_end(entry); entry < end;) {
+    if (manifest_.optional(entry)) {
+      entry = manifest_.subtree_end(entry);
+      continue;
+    }
+    const bool has_known_content = manifest_.blake3(entry) != nullptr || manifest_.sha256(entry) != nullptr;
+    if (has_known_content || !manifest_.is_mutable(path_of(entry))) return false;
+    ++entry;
   }
   return true;
 }

@@ -48,7 +48,9 @@ class Judge {
   void forget_all(EntryIndex entry);
   void report(Finding finding, std::string path);
   void count_below(Finding& finding);
-  [[nodiscard]] bool may_vanish(const std::string& path, EntryIndex entry) const;
+  /// With all that is listed below it. An optional directory may with whatever it holds; a mutable one only where each
+  /// path below may vanish by itself.
+  [[nodiscard]] bool may_vanish(EntryIndex entry) const;
   [[nodiscard]] std::string path_of(EntryIndex entry) const;
 
   const manifests::Manifest& manifest_;

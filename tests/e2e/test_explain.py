@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_what_rules_leave_unchecked(site: Site, app: Tree) -> None:
     assert rows(explain(site, app.root / "local.conf").expect(CLEAN))["actual"] == "nothing, which is allowed"
     (app.root / "lib" / "util.pyc").chmod(0o4755)
     assert rows(explain(site, app.root / "lib/util.pyc").expect(DRIFT))["differs"].startswith("mode 4755: setuid")
+
+
+@pytest.mark.parametrize("path", ["var/cache", "var/cache/conf"])
+def test_what_vanished_with_a_mutable_directory(site: Site, app: Tree, path: str) -> None:
+    """The rule lets the directory vanish, and not what the release wants in it."""
+    write_files(app.root, {"var/cache/conf": "x\n"})
+    site.release(app, "--mutable", "var/*", "--generated", "var/cache/conf")
+    rule = "`#mutable: var/*` covers it too, but each path that is listed below it has its own rule"
+    shown = explain(site, app.root / "var/cache").expect(CLEAN)
+    assert rows(shown)["rule"] == f"listed: the release has a directory here; {rule}"
+    shutil.rmtree(app.root / "var" / "cache")
+    assert check(site).kinds == {"var/cache": "missing"}
+    shown = explain(site, app.root / path).expect(DRIFT)
+    assert shown.out.startswith(f"{app.root}/{path}  DRIFT  missing\n")
+    assert (rows(shown)["actual"], rows(shown)["below"]) == ("nothing", "1 path")
+    assert rows(shown)["rule"].endswith(rule)
 
 
 def test_the_manifest_inside_and_a_nested_tree(site: Site) -> None:

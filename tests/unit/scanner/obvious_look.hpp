@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -123,11 +124,20 @@ class ObviousLook {
     for (const auto& [other, entry] : rules_.entries) count += other.starts_with(path + "/") ? 1U : 0U;
     return count;
   }
-  [[nodiscard]] bool any_digest_in(const std::string& path) const {
-    for (const auto& [other, entry] : rules_.entries) {
-      if ((other == path || other.starts_with(path + "/")) && (entry.blake3 || entry.sha256)) return true;
+  /// Whether nothing is lost that the release wants when all that is listed at `gone` and below it is gone.
+  [[nodiscard]] bool may_be_gone(const std::string& gone) const {
+    return std::all_of(rules_.entries.begin(), rules_.entries.end(), [&](const auto& listed) {
+      return !(listed.first + "/").starts_with(gone + "/") || is_dispensable(listed.first, gone);
+    });
+  }
+  /// What stands at the path is optional, or lies in an optional directory that is gone as well, or is mutable and of
+  /// no known content.
+  [[nodiscard]] bool is_dispensable(const std::string& path, const std::string& gone) const {
+    for (Path above = path; above.native().size() >= gone.size(); above = above.parent_path()) {
+      if (rules_.entries.at(above.native()).optional) return true;
     }
-    return false;
+    const manifests::Entry& entry = rules_.entries.at(path);
+    return is_mutable(path) && !entry.blake3 && !entry.sha256;
   }
   [[nodiscard]] bool is_mutable(const std::string& path) const {
     std::vector<std::string> components;
@@ -169,8 +179,7 @@ class ObviousLook {
     const manifests::Entry& entry = listed->second;
     const Path full = root_ / path;
     if (!exists(full)) {
-      const bool may_vanish = entry.optional || (is_mutable(path) && !any_digest_in(path));
-      if (!may_vanish) found_[path] = {Kind::missing, listed_below(path)};
+      if (!may_be_gone(path)) found_[path] = {Kind::missing, listed_below(path)};
       return;
     }
     const bool is_directory = type(full) == Type::directory;

@@ -33,19 +33,22 @@ inline constexpr MutableRule kMutableRules[] = {
        return false;
      }},
     {"c/**", [](const Components& path) { return path.front() == "c"; }},
+    // These cover directories and not what is below them.
+    {"b", [](const Components& path) { return path.size() == 1 && path.front() == "b"; }},
     {"b/*", [](const Components& path) { return path.size() == 2 && path.front() == "b"; }},
+    {"c/*", [](const Components& path) { return path.size() == 2 && path.front() == "c"; }},
     {"**/a", [](const Components& path) { return path.back() == "a"; }},
     {"a/*-*", [](const Components& path) { return path.size() == 2 && path.front() == "a" && path.back() == "a-b"; }},
     {"a/**/\\377",
      [](const Components& path) { return path.size() > 1 && path.front() == "a" && path.back() == "\xff"; }},
 };
 
-/// A random part of what the release could say of a path.
-inline void vary(Chaos& chaos, manifests::Entry& entry, const std::filesystem::path& path) {
+/// A random part of what the release could say of a path. Of one file in `unknown_odds` it does not say the content.
+inline void vary(Chaos& chaos, manifests::Entry& entry, const std::filesystem::path& path, std::size_t unknown_odds) {
   struct stat status {};
   REQUIRE(::lstat(path.c_str(), &status) == 0);
   if (entry.type == manifests::EntryType::file) {
-    if (chaos.one_in(6)) {
+    if (chaos.one_in(unknown_odds)) {
       entry.size.reset();
       entry.blake3.reset();
       entry.sha256.reset();
@@ -78,8 +81,10 @@ inline Rules make_rules(Chaos& chaos, const TempTree& tree) {
   rules.entries = record(tree.path());
   rules.report_additions = !chaos.one_in(5);
   for (const MutableRule& rule : kMutableRules) {
-    if (chaos.one_in(6)) rules.mutable_rules.push_back(rule);
+    if (chaos.one_in(4)) rules.mutable_rules.push_back(rule);
   }
+  // In some releases half of the contents are unknown, so that whole directories may vanish.
+  const std::size_t unknown_odds = chaos.one_in(3) ? 2 : 6;
   if (chaos.one_in(3)) rules.manifest = chaos.one_in(2) ? "b/rel" : "rel";
   if (chaos.one_in(3)) rules.nested = chaos.one_in(2) ? "c" : "a/c";
   std::optional<std::string> ignored;
@@ -103,7 +108,7 @@ inline Rules make_rules(Chaos& chaos, const TempTree& tree) {
       entry.attributes.acl = blake3_of(*acl);
       rules.acls[path] = *acl;
     }
-    vary(chaos, entry, full);
+    vary(chaos, entry, full, unknown_odds);
     ++at;
   }
   return rules;

@@ -92,6 +92,46 @@ TEST_CASE("mutable: what no entry lists may come and go; what has a digest is al
   CHECK(lines_of(site.scan_whole()).front() == "missing app/__pycache__ +1");
 }
 
+TEST_CASE("a mutable directory may vanish with what is below it only where all of that may vanish by itself") {
+  struct Row {
+    const char* glob;
+    driftd::test::Entries below;  ///< what is listed in it
+    Lines found;
+  };
+  driftd::manifests::Entry optional_file = file_entry("x");
+  optional_file.optional = true;
+  driftd::manifests::Entry optional_directory = dir_entry();
+  optional_directory.optional = true;
+  for (const Row& row : {
+           Row{"var/*", {}, {}},
+           Row{"var/cache", {{"var/cache/conf", {}}}, {"missing var/cache +1"}},
+           Row{"var/*", {{"var/cache/conf", {}}}, {"missing var/cache +1"}},
+           Row{"var/*", {{"var/cache/link", link_entry("t")}}, {"missing var/cache +1"}},
+           Row{"var/*", {{"var/cache/d", dir_entry()}}, {"missing var/cache +1"}},
+           Row{"var/**",
+               {{"var/cache/conf", {}}, {"var/cache/link", link_entry("t")}, {"var/cache/d", dir_entry()}},
+               {}},
+           Row{"var/**", {{"var/cache/pinned", file_entry("x")}}, {"missing var/cache +1"}},
+           Row{"var/**/c*", {{"var/cache/conf", {}}}, {}},
+           Row{"var/**/c*", {{"var/cache/c", dir_entry()}, {"var/cache/c/file", {}}}, {"missing var/cache +2"}},
+           // What may be absent whatever the rules are may go with the directory, and of an optional directory all.
+           Row{"var/*", {{"var/cache/plugin", optional_file}}, {}},
+           Row{"var/*", {{"var/cache/d", optional_directory}, {"var/cache/d/file", file_entry("x")}}, {}},
+       }) {
+    CAPTURE(row.glob);
+    ScanSite site;
+    site.header = driftd::test::with_globs(site.header, {row.glob});
+    site.tree.dir("var");
+    site.entries = row.below;
+    site.entries["var"] = dir_entry();
+    site.entries["var/cache"] = dir_entry();
+    CHECK(lines_of(site.scan_whole()) == row.found);
+    if (row.below.empty()) continue;
+    // Nor is it clean for who asks of what was in it.
+    CHECK(lines_of(site.scan_paths({row.below.begin()->first})) == row.found);
+  }
+}
+
 TEST_CASE("a device is drift even where anything may be") {
   if (!driftd::test::is_root()) return driftd::test::skip("needs root");
   ScanSite site;
