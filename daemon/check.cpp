@@ -228,7 +228,7 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
   look.know(report);
   look.ask(tree.root);
   if (options.progress == ShowProgress::yes) look.show(**plan, scope, progress);
-  auto result = scanner::scan(**plan, scope, scan_options, {});
+  auto result = scanner::scan_unwatched(**plan, scope, scan_options, {});
   look.hide();
   if (result) {
     report.scan = std::move(*result);

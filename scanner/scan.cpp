@@ -147,6 +147,19 @@ Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOpti
   return result;
 }
 
+Result<ScanResult> scan_unwatched(const ScanPlan& plan, const Scope& scope, ScanOptions options,
+                                  const std::stop_token& stop) {
+  const auto before = TreeRoot::identify(plan.root);
+  if (!before) return before.error();
+  options.root = *before;
+  auto result = scan(plan, scope, options, stop);
+  if (const auto after = TreeRoot::identify(plan.root); !after || *after != *before) {
+    return manifests::with_context(plan.root,
+                                   Error{ErrorCode::io, "the root changed while it was scanned; run it again"});
+  }
+  return result;
+}
+
 Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPlan& plan, const Scope& differing,
                         const ScanOptions& options, const std::stop_token& stop) {
   const auto agrees = [&](const Scope& part) -> Result<bool> {

@@ -73,6 +73,11 @@ struct ScanResult {
 manifests::Result<ScanResult> scan(const ScanPlan& plan, const Scope& scope, const ScanOptions& options,
                                    const std::stop_token& stop);
 
+/// For who does not watch where the root leads: as scan(), and fails too where that is another directory, or none, when
+/// the scan has ended.
+manifests::Result<ScanResult> scan_unwatched(const ScanPlan& plan, const Scope& scope, ScanOptions options,
+                                             const std::stop_token& stop);
+
 /// Is the tree, at all paths at once, what `release` lists? `differing` holds every path at which the tree is known to
 /// differ from the plan's manifest; what else differs between the two manifests is looked at too, and nothing more.
 manifests::Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPlan& plan,

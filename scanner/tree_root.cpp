@@ -55,6 +55,14 @@ Result<TreeRoot::Identity> TreeRoot::identify(int directory) {
   return identity;
 }
 
+Result<TreeRoot::Identity> TreeRoot::identify(const std::string& path) {
+  const UniqueFd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return manifests::system_error(path, errno);
+  const auto identity = identify(directory.get());
+  if (!identity) return manifests::with_context(path, identity.error());
+  return *identity;
+}
+
 Result<TreeRoot> TreeRoot::open(const std::string& path) {
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
   if (!directory) return manifests::system_error(path, errno);

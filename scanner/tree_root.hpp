@@ -34,6 +34,8 @@ struct TreeRoot {
   Identity identity;
 
   static manifests::Result<Identity> identify(int directory);
+  /// Of where it leads now, links followed; needs no right to read that.
+  static manifests::Result<Identity> identify(const std::string& path);
 
   /// Follows links. Fails (`io`) where no directory is there that can be opened.
   static manifests::Result<TreeRoot> open(const std::string& path);
