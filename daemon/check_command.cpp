@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -43,8 +45,32 @@ std::string claimed_name(const std::string& manifest) {
   return manifests::is_product_name(name) ? name : "tree";
 }
 
-std::string absolute(const std::string& path) {
-  std::string text = std::filesystem::absolute(path).lexically_normal();
+Inquiry inquire_real_path(const std::filesystem::path& path) {
+  return {path, [=](const auto&) -> Result<Inquiry::Texts> {
+            std::error_code error;
+            const std::filesystem::path real = std::filesystem::canonical(path, error);
+            if (error) return manifests::system_error(path.native(), error.value());
+            return Inquiry::Texts{real};
+          }};
+}
+
+/// Where a path goes up, that leads from where the links before it lead. What comes after the last `..` keeps its name,
+/// though it may be a link too. What cannot be resolved stays as it is written: whoever opens it is told why.
+std::string absolute(const std::string& path, CheckOptions& options) {
+  std::filesystem::path above;
+  std::filesystem::path rest;
+  for (const auto& part : std::filesystem::absolute(path)) {
+    rest /= part;
+    if (part == "..") above /= std::exchange(rest, {});
+  }
+  std::string text = above / rest;
+  if (above.empty()) {
+    text = rest.lexically_normal();
+  } else if (const auto real = ask_apart(inquire_real_path(above)); real) {
+    text = (std::filesystem::path(real->front()) / rest).lexically_normal();
+  } else if (real.error().code == ErrorCode::stalled) {
+    options.unreachable = real.error();
+  }
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
 }
@@ -72,8 +98,8 @@ Result<Config> free_form(const CommandLine& line, CheckOptions& options) {
   Config config;
   config.limits.threads = std::max(1U, std::thread::hardware_concurrency());
   TreeConfig tree;
-  tree.root = absolute(line.root);
-  tree.manifest = absolute(line.manifest);
+  tree.root = absolute(line.root, options);
+  tree.manifest = absolute(line.manifest, options);
   std::vector<Inquiry> inquiries;
   for (const std::string& file : line.trusted_keys) inquiries.push_back(inquire_key(file));
   inquiries.push_back(inquire_name(tree.manifest));

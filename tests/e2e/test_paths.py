@@ -1,12 +1,13 @@
 """PATH arguments of --check: what they name, and that a wrong one is never clean."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from support.checks import check
-from support.programs import driftd, environment
+from support.checks import check, parse
+from support.programs import CLEAN, COULD_NOT_JUDGE, DRIFT, driftd, environment
 from support.site import Site, Tree, write_files
 
 
@@ -434,3 +435,54 @@ def test_a_name_that_is_too_long_is_not_clean(site: Site, app: Tree, path: str) 
     )
     assert explained.code == 1 and "File name too long" in explained.out
     assert check(site, f"{app.root}/{path}", app.root).kinds == {"settings.py": "modified"}
+
+
+class TestRootsAndManifestsThatGoUpFromALink:
+    """They are the files that the kernel opens, and not those that the names seem to say."""
+
+    @pytest.fixture
+    def link(self, site: Site, app: Tree) -> Path:
+        """Beside the manifest and the root; above what it leads to there is neither."""
+        write_files(site.directory / "other", {"evil.py": "x\n", "inner/file": "x\n"})
+        for directory in (app.root, app.manifest.parent):
+            (directory / "link").symlink_to(site.directory / "other" / "inner")
+        site.release(app)
+        return app.root / "link"
+
+    def test_a_root(self, site: Site, app: Tree, link: Path) -> None:
+        other = site.directory / "other"
+        site.check_free(app).expect(CLEAN)
+        for root in (f"{link}/..", f"{link}/../", f"{link}/../.", f"{link}/../inner/.."):
+            shown = site.check_free(replace(app, root=root), "--porcelain").expect(DRIFT)
+            assert f"{other}/evil.py" in shown.out, str(shown)
+        for root in (f"{link}/../../srv/app", f"{app.root}/lib/..", f"{app.root}/lib/../../app/."):
+            found = parse(site.check_free(replace(app, root=root), "--json"))
+            assert found.document["trees"][0]["root"] == str(app.root), str(found.result)
+            found.result.expect(CLEAN)
+        (other / "app").symlink_to(app.root)
+        found = parse(site.check_free(replace(app, root=f"{link}/../app"), "--json"))
+        assert found.document["trees"][0]["root"] == f"{other}/app", "a link's own name is kept"
+        found.result.expect(CLEAN)
+
+    def test_a_root_from_where_one_stands(self, site: Site, app: Tree, link: Path) -> None:
+        site.check_free(replace(app, root=".."), cwd=app.root / "lib").expect(CLEAN)
+        site.check_free(replace(app, root=".."), cwd=link).expect(DRIFT)
+        site.check_free(replace(app, root="link/.."), cwd=app.root).expect(DRIFT)
+
+    def test_a_root_by_way_of_nothing(self, site: Site, app: Tree, link: Path) -> None:
+        shown = site.check_free(replace(app, root=f"{app.root}/none/..")).expect(COULD_NOT_JUDGE)
+        assert f"{app.root}/none/..: No such file or directory" in shown.err, str(shown)
+
+    def test_a_manifest(self, site: Site, app: Tree, link: Path) -> None:
+        beside = app.manifest.parent / "link"
+        shown = site.check_free(replace(app, manifest=f"{beside}/../{app.manifest.name}")).expect(COULD_NOT_JUDGE)
+        assert f"{site.directory}/other/{app.manifest.name}: No such file" in shown.err, str(shown)
+        site.check_free(replace(app, manifest=f"{beside}/../../manifests/{app.manifest.name}")).expect(CLEAN)
+
+    def test_in_a_configuration(self, site: Site, app: Tree, link: Path) -> None:
+        site.trees["app"] = replace(app, root=f"{link}/..")
+        assert check(site).kinds["evil.py"] == "added"
+        site.trees["app"] = replace(app, root=f"{link}/../../srv/app")
+        assert check(site).document["verdict"] == "clean"
+        site.trees["app"] = replace(app, manifest=f"{app.manifest.parent}/link/../{app.manifest.name}")
+        assert check(site).document["verdict"] == "unknown"
