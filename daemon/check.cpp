@@ -71,8 +71,8 @@ Memory read_memory(const Config& config, const TreeConfig& tree, const CheckOpti
   if (reached.state) return {{}, {}, reached.state->message, reached.state};
   // To do without a state that is out of reach is one thing, to overlook one that is damaged another.
   const auto without = [&](const Error& error) {
-    const bool is_there = StateStore::is_readable(config.state_directory);
-    return Memory{{}, {}, error.message, is_there ? std::optional(error) : std::nullopt};
+    const bool is_damaged = !StateStore::is_absent_or_hidden(config.state_directory);
+    return Memory{{}, {}, error.message, is_damaged ? std::optional(error) : std::nullopt};
   };
   auto store = StateStore::open_for_reading(config.state_directory);
   if (!store) return without(store.error());

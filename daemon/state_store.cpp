@@ -170,8 +170,16 @@ StateStore StateStore::open(const std::string& directory) {
   return {directory, std::move(memory), Protection::lost, opened.error().message};
 }
 
-bool StateStore::is_readable(const std::string& directory) {
-  return ::access(database_path(directory).c_str(), R_OK) == 0;
+bool StateStore::is_absent_or_hidden(const std::string& directory) {
+  const fs::path path = database_path(directory);
+  if (::access(path.c_str(), R_OK) == 0) return false;
+  if (errno != ENOENT) return errno == EACCES;
+  struct stat status {};
+  for (fs::path at = path; at.has_relative_path(); at = at.parent_path()) {
+    if (::lstat(at.c_str(), &status) != 0) continue;
+    return ::stat(at.c_str(), &status) == 0;  // a link that leads nowhere is there
+  }
+  return true;
 }
 
 Result<StateStore> StateStore::open_for_reading(const std::string& directory) {

@@ -59,8 +59,9 @@ class StateStore {
   /// remembered lasts as long as this object.
   static StateStore open(const std::string& directory);
 
-  /// There is a state, and who asks may read it.
-  static bool is_readable(const std::string& directory);
+  /// There is nothing, or who asks may not read it: a host without the daemon, or a user without its rights. Whatever
+  /// else stands in the way of a state is damage.
+  static bool is_absent_or_hidden(const std::string& directory);
 
   /// For commands that change nothing, and work on a host where this fails.
   static manifests::Result<StateStore> open_for_reading(const std::string& directory);

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -76,6 +77,24 @@ def at_v2(site: Site, app: Tree) -> Tree:
     return app
 
 
+def with_database(link: str) -> Callable[[Path], object]:
+    def make(state: Path) -> None:
+        state.mkdir()
+        (state / "state.db").symlink_to(link)
+
+    return make
+
+
+UNUSABLE_STATES: dict[str, Callable[[Path], object]] = {
+    "database loops": with_database("state.db"),
+    "database leads nowhere": with_database("none"),
+    "database leads nowhere far away": with_database("/nonexistent/state.db"),
+    "directory is a file": lambda state: state.write_text(""),
+    "directory loops": lambda state: state.symlink_to(state.name),
+    "directory leads nowhere": lambda state: state.symlink_to("none"),
+}
+
+
 class TestReplay:
     def test_after_a_restart_and_by_check(self, site: Site, at_v2: Tree) -> None:
         site.check().expect(CLEAN)
@@ -137,6 +156,22 @@ class TestReplay:
         site.check().expect(CLEAN)
         state.write_bytes(b"garbage" * 1000)
         assert "state.db: " in site.check().expect(COULD_NOT_JUDGE).err
+
+    @pytest.mark.parametrize("case", UNUSABLE_STATES)
+    def test_a_state_that_cannot_be_opened_is_not_overlooked(self, site: Site, at_v2: Tree, case: str) -> None:
+        site.release(at_v2, release="v1", sequence=1)
+        (site.directory / "state").rename(site.directory / "away")
+        UNUSABLE_STATES[case](site.directory / "state")
+        result = site.check().expect(COULD_NOT_JUDGE)
+        assert result.err.startswith(f"driftd: app: {site.directory}/state"), str(result)
+        assert len(result.err.splitlines()) == 1, str(result)
+
+    def test_a_state_that_is_not_there_yet_behind_a_link(self, site: Site, app: Tree) -> None:
+        (site.directory / "state").rmdir()
+        (site.directory / "state").symlink_to("run")
+        for directory in ("state", "state/none", "state/none/at/all"):
+            site.settings["state_directory"] = str(site.directory / directory)
+            assert "replay not checked" in site.check(env=environment()).expect(CLEAN).out
 
     def test_a_history_that_is_damaged_takes_no_trust_with_it(self, site: Site, at_v2: Tree) -> None:
         state = site.directory / "state" / "state.db"
