@@ -22,12 +22,10 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
     if (!plan) return plan.error();
     scanned.plan = std::move(*plan);
   }
-  scanned.cache =
-      job.cache ? job.cache : std::make_shared<scanner::StatCache>(scanned.plan->manifest->manifest().size());
   scanner::ScanOptions options;
   options.threads = job.config->limits.threads;
   options.priority = scanner::Priority::background;
-  options.cache = scanned.cache;
+  options.cache = job.cache;
   options.quick = job.depth == Depth::quick;
   options.progress = context.progress;
   options.throttle = job.throttle;
@@ -74,7 +72,7 @@ Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, sca
 Scanned run(const ScanJob& job, const WorkContext& context) {
   const auto start = std::chrono::steady_clock::now();
   job.began->store(start);
-  Scanned scanned{job.depth, job.generation, nullptr, nullptr, manifests::Error{}, start, {}};
+  Scanned scanned{job.depth, job.generation, nullptr, manifests::Error{}, start, {}};
   scanned.result = or_failure([&] {
     return with_evidence(
         job.evidence.get(), [&] { return scan(job, scanned, context); },

@@ -38,7 +38,7 @@ struct ScanJob {
   unsigned generation = 0;                        ///< of manifest and root, handed through
   std::shared_ptr<scanner::Throttle> throttle;    ///< the daemon's; null: as fast as it goes
   std::shared_ptr<const scanner::ScanPlan> plan;  ///< of the scan before it; null: it makes one
-  std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest; null: a full scan makes one
+  std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
 
   std::optional<scanner::TreeRoot::Identity> root{};  ///< as it is watched; nothing: there was none to be watched
@@ -52,7 +52,6 @@ struct Scanned {
   Depth depth;
   unsigned generation;
   std::shared_ptr<const scanner::ScanPlan> plan;
-  std::shared_ptr<scanner::StatCache> cache;
   manifests::Result<scanner::ScanResult> result;
   std::chrono::steady_clock::time_point began;
   std::chrono::duration<double> duration;

@@ -80,8 +80,8 @@ void TreeCoverage::adopt(Coverage coverage) {
 }
 
 void TreeCoverage::end_look(const TreeFiles::Look& look, TreeFiles::Seen seen, const ManifestPointer& manifest,
-                            std::vector<scanner::KnownFile> files) {
-  const Scope missed = files_.end_look(look, seen, manifest, std::move(files));
+                            std::vector<scanner::KnownFile> files, scanner::StatCache& cache) {
+  const auto missed = files_.end_look(look, seen, manifest, std::move(files), cache);
   if (!missed.empty()) owner_.dirty(missed, Clock::now());
 }
 
@@ -108,9 +108,9 @@ void TreeCoverage::on_batch(const std::shared_ptr<const scanner::WatchBatch>& ba
   workers_.look(
       *threads_,
       [paths = coverage_.events, known = files_.known(), batch](const WorkContext&) {
-        return paths->resolve(batch->events, known);
+        return paths->look_up(batch->events, known);
       },
-      [weak = weak_from_this(), count, since = batch->since](const std::optional<Scope>& dirty) {
+      [weak = weak_from_this(), count, since = batch->since](const std::optional<scanner::Dirty>& dirty) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->waiting_events_ -= count;
@@ -120,8 +120,8 @@ void TreeCoverage::on_batch(const std::shared_ptr<const scanner::WatchBatch>& ba
 }
 
 void TreeCoverage::on_mounts(const scanner::MountChanges& changes) {
-  const Scope covered_up = below(owner_.place(), changes.points);
-  if (!covered_up.empty()) owner_.dirty(covered_up, Clock::now());
+  Scope covered_up = below(owner_.place(), changes.points);
+  if (!covered_up.empty()) owner_.dirty({std::move(covered_up)}, Clock::now());
   const bool is_own = coverage_.root && changes.mounts.contains(coverage_.root->mount);
   check(is_own ? Change::surely : Change::perhaps);
 }

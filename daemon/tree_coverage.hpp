@@ -14,8 +14,8 @@
 #include "daemon/tree_files.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
+#include "scanner/dirty_paths.hpp"
 #include "scanner/mount_watcher.hpp"
-#include "scanner/scope.hpp"
 #include "scanner/watcher.hpp"
 
 namespace driftd::daemon {
@@ -32,7 +32,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
     std::function<unsigned()> generation;  ///< of manifest and root; a new one is scanned in any case
     /// From now on by events; or not, and why.
     std::function<void(bool events, const std::string& refusal)> watching;
-    std::function<void(const scanner::Scope&, Clock::time_point since)> dirty;
+    std::function<void(const scanner::Dirty&, Clock::time_point since)> dirty;
     std::function<void()> missed;  ///< anything may have changed
     std::function<void()> lost;    ///< likewise, and it may happen often
   };
@@ -51,7 +51,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   /// As TreeFiles; what a look may have missed is dirty.
   std::shared_ptr<TreeFiles::Look> begin_look(TreeFiles::Seen sees) { return files_.begin_look(sees); }
   void end_look(const TreeFiles::Look& look, TreeFiles::Seen seen, const ManifestPointer& manifest,
-                std::vector<scanner::KnownFile> files);
+                std::vector<scanner::KnownFile> files, scanner::StatCache& cache);
 
   /// To be called every second: looks every minute whether all is still as it was.
   void on_tick(Clock::time_point now);

@@ -13,7 +13,6 @@ namespace {
 using manifests::RelPath;
 using scanner::KnownFile;
 using scanner::KnownFiles;
-using scanner::Scope;
 
 /// More paths than this are looked at by looking at everything.
 constexpr std::size_t kMostPaths = 20'000;
@@ -42,14 +41,18 @@ void TreeFiles::touched(scanner::FileNumber file) {
   }
 }
 
-Scope TreeFiles::end_look(const Look& look, Seen seen, const ManifestPointer& manifest, std::vector<KnownFile> files) {
+scanner::Dirty TreeFiles::end_look(const Look& look, Seen seen, const ManifestPointer& manifest,
+                                   std::vector<KnownFile> files, scanner::StatCache& cache) {
   const KnownFiles before = of_manifest(known_, manifest);
-  Scope missed;
+  scanner::Dirty missed;
   for (const KnownFile& one : files) {
     if (!look.touched_.may_hold(one.file) || before.holds(one)) continue;
-    if (const auto path = RelPath::parse(manifest->manifest().path(one.entry))) missed.add(*path);
-    if (missed.paths().size() > kMostPaths) missed.add_whole();
-    if (missed.is_whole()) break;
+    if (missed.paths.paths().size() == kMostPaths) {
+      missed.anywhere = true;
+      cache.forget(one.entry);
+    } else if (const auto path = RelPath::parse(manifest->manifest().path(one.entry))) {
+      missed.paths.add(*path);
+    }
   }
   // Quick scans learn beside full ones only; there both what was known by one and by the other stays known.
   if (seen != Seen::all) {

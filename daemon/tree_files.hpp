@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "daemon/standing.hpp"
+#include "scanner/dirty_paths.hpp"
 #include "scanner/known_files.hpp"
-#include "scanner/scope.hpp"
+#include "scanner/stat_cache.hpp"
 
 namespace driftd::daemon {
 
@@ -32,9 +33,10 @@ class TreeFiles {
   [[nodiscard]] bool is_looked_at() const;
   void touched(scanner::FileNumber file);
 
-  /// What a look has found. Gives the paths whose files were touched while nothing led from them to the paths.
-  scanner::Scope end_look(const Look& look, Seen seen, const ManifestPointer& manifest,
-                          std::vector<scanner::KnownFile> files);
+  /// What a look has found. Gives the paths whose files were touched while nothing led from them to the paths; where
+  /// they are too many, `cache`, which is of that manifest, believes nothing of the others any more.
+  scanner::Dirty end_look(const Look& look, Seen seen, const ManifestPointer& manifest,
+                          std::vector<scanner::KnownFile> files, scanner::StatCache& cache);
 
   [[nodiscard]] const scanner::KnownFiles& known() const { return known_; }
 

@@ -57,8 +57,8 @@ void TreeMonitor::start() {
       TreeCoverage::Owner{[this] { return context_.places->at(state_.config().name).root.native(); },
                           [this] { return generation_; },
                           [this](bool events, const std::string& refusal) { state_.set_watching(events, refusal); },
-                          [this](const scanner::Scope& dirty, Clock::time_point since) { on_dirty(dirty, since); },
-                          [this] { start_scan(Depth::full, Pace::free); }, [this] { look_at_everything(); }});
+                          [this](const scanner::Dirty& dirty, Clock::time_point since) { on_dirty(dirty, since); },
+                          [this] { start_scan(Depth::full, Pace::free); }, [this] { on_lost(); }});
   recorder_->start();
   // The poller lives no longer than this object does.
   poller_ = std::make_shared<ManifestPoller>(
@@ -250,22 +250,26 @@ void TreeMonitor::look_behind_mounts() {
     const auto relative = RelPath::parse(path);
     if (relative && unverified.reason == scanner::UnverifiedReason::mount) mounted.add(*relative);
   }
-  if (!mounted.empty()) on_dirty(mounted, Clock::now());
+  if (!mounted.empty()) on_dirty({std::move(mounted)}, Clock::now());
 }
 
-void TreeMonitor::on_dirty(const scanner::Scope& dirty, Clock::time_point since) {
-  if (dirty.is_whole()) {
+void TreeMonitor::on_dirty(const scanner::Dirty& dirty, Clock::time_point since) {
+  if (dirty.anywhere) {
     spdlog::debug("{}: which paths have changed is not known; looking at everything", state_.config().name);
-    pending_.add_whole();
+    pending_.anywhere = true;
   }
-  for (const RelPath& path : dirty.paths()) pending_.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
-  if (pending_.paths().size() > kMostPending) pending_.add_whole();
+  auto& paths = pending_.paths;
+  for (const RelPath& path : dirty.paths.paths()) paths.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
+  if (paths.paths().size() > kMostPending) {
+    forget(std::exchange(paths, {}));
+    pending_.anywhere = true;
+  }
   if (!pending_since_) pending_since_ = since;
   arm_rescan();
 }
 
 void TreeMonitor::arm_rescan() {
-  if (settling_ || rescanning_ || (!plan_ && !pending_.is_whole())) return;
+  if (settling_ || rescanning_ || (!plan_ && !pending_.anywhere)) return;
   settling_ = true;
   settle_timer_.expires_after(kSettle);
   settle_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
@@ -276,11 +280,24 @@ void TreeMonitor::arm_rescan() {
   });
 }
 
+void TreeMonitor::forget(const scanner::Scope& touched) {
+  const auto release = plan_ ? plan_->manifest : state_.manifest();
+  if (!cache_ || !release) return;  // nothing has been read yet
+  const auto& manifest = release->manifest();
+  for (const RelPath& path : touched.paths()) {
+    const auto top = manifest.find(path.str());
+    if (!top) continue;
+    for (auto entry = *top; entry < manifest.subtree_end(*top); ++entry) cache_->forget(entry);
+  }
+}
+
 void TreeMonitor::start_rescan() {
-  const scanner::Scope scope = std::exchange(pending_, {});
+  const scanner::Dirty dirty = std::exchange(pending_, {});
   const auto since = std::exchange(pending_since_, std::nullopt).value_or(Clock::now());
-  if (scope.empty()) return;
-  if (scope.is_whole() || !plan_) return look_at_everything();
+  if (dirty.empty()) return;
+  // Also where a rescan follows: a quick scan that begins while it runs has the last word.
+  forget(dirty.paths);
+  if (dirty.anywhere || !plan_) return look_at_everything();
   rescanning_ = true;
   scanner::ScanOptions options;
   options.threads = context_.config->limits.threads;
@@ -288,7 +305,7 @@ void TreeMonitor::start_rescan() {
   options.root = coverage_->root();
   context_.workers.look(
       *threads_,
-      [plan = plan_, scope, options, evidence = evidence_](const WorkContext& context) {
+      [plan = plan_, scope = dirty.paths, options, evidence = evidence_](const WorkContext& context) {
         return rescan(*plan, scope, options, evidence.get(), context);
       },
       [weak = weak_from_this(), generation = generation_, since,
@@ -306,7 +323,8 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
       // A scan that has been asked for may begin much later, and then sees what is newer.
       const auto began = scan_began();
       const bool is_later = began && rescanned.began >= *began;
-      coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files));
+      coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files),
+                          *cache_);
       Touches touches = touches_in(*rescanned.result, plan_->manifest->identity(), wall_clock());
       record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later), std::move(touches));
       end_deploy_if_done();

@@ -27,6 +27,7 @@
 #include "scanner/evidence_watcher.hpp"
 #include "scanner/scan.hpp"
 #include "scanner/scope.hpp"
+#include "scanner/stat_cache.hpp"
 #include "scanner/watcher.hpp"
 
 namespace driftd::daemon {
@@ -92,6 +93,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// A full scan that was overtaken by others, and has ended.
   struct Overtaken {
     unsigned number = 0;
+    Clock::time_point began{};
     std::chrono::duration<double> duration{};
     std::uint64_t hashed_files = 0;
     std::uint64_t hashed_bytes = 0;
@@ -147,11 +149,16 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   void record(const scanner::DriftChanges& changes, Touches touches);
 
-  void on_dirty(const scanner::Scope& dirty, Clock::time_point since);
+  void on_dirty(const scanner::Dirty& dirty, Clock::time_point since);
+  /// Nobody knows what has changed. Most is looked at at once; what only reading tells is read within the time that
+  /// quick scans are apart.
+  void on_lost();
   /// What a look met something mounted at. A mount that has come and gone before anybody could read of it is in no
   /// table, so it is looked at again whenever mounts change, and again if that was during a look.
   void look_behind_mounts();
   void arm_rescan();
+  /// Whoever looks there from now on reads what is there: it may have changed without a trace in its times.
+  void forget(const scanner::Scope& touched);
   void start_rescan();
   void on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
 
@@ -186,6 +193,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<scanner::StatCache> cache_;  ///< for the manifest in force
   std::shared_ptr<TreeCoverage> coverage_;
   std::optional<Depth> awaits_places_{};          ///< such a scan is wanted once it is known where other trees are
+  Clock::time_point lost_at_{};                   ///< when changes were last lost
   std::optional<Clock::time_point> answered_at_;  ///< a stalled tree's file system, again
 
   boost::asio::steady_timer deploy_timer_;
@@ -194,7 +202,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<TouchRecorder> touches_;
 
   boost::asio::steady_timer settle_timer_;
-  scanner::Scope pending_;
+  scanner::Dirty pending_;
   std::optional<Clock::time_point> pending_since_;
   bool settling_ = false;
   bool rescanning_ = false;

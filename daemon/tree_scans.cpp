@@ -32,7 +32,7 @@ void TreeMonitor::start_scan(Depth depth, Pace pace) {
     if (awaits_places_ != Depth::full) awaits_places_ = depth;
     return;
   }
-  if (std::exchange(awaits_places_, std::nullopt) == Depth::full || !plan_ || !cache_) depth = Depth::full;
+  if (std::exchange(awaits_places_, std::nullopt) == Depth::full || !plan_) depth = Depth::full;
   make_way(depth);
   again_.reset();
   state_.scan_started();
@@ -56,6 +56,8 @@ void TreeMonitor::make_way(Depth depth) {
 void TreeMonitor::begin_job(const RunningScan& scan) {
   const bool is_limited = scan.pace == Pace::limited;
   const bool is_quick = scan.depth == Depth::quick;
+  // There from the first scan on, so that what is touched meanwhile can be forgotten.
+  if (!cache_) cache_ = std::make_shared<scanner::StatCache>(state_.manifest()->manifest().size());
   ScanKind kind = ScanKind::urgent;
   if (is_limited) kind = is_quick ? ScanKind::limited_quick : ScanKind::limited_full;
   ScanJob job{.depth = scan.depth,
@@ -99,6 +101,12 @@ void TreeMonitor::look_at_everything() {
   scan_ ? scan_again(Depth::quick) : start_scan(Depth::quick, Pace::free);
 }
 
+void TreeMonitor::on_lost() {
+  lost_at_ = Clock::now();
+  full_scan_at_ = std::min(full_scan_at_, lost_at_ + with_jitter(state_.quick_interval()));
+  look_at_everything();
+}
+
 void TreeMonitor::on_scanned(unsigned number, Scanned scanned, const TreeFiles::Look& look) {
   const bool is_long = long_scan_ && long_scan_->number == number;
   if (!is_long && !(scan_ && scan_->number == number)) return;  // given up
@@ -126,8 +134,9 @@ void TreeMonitor::on_overtaken(const RunningScan& ended, Scanned& scanned, const
   auto plan = std::make_shared<scanner::ScanPlan>(*scanned.plan);
   plan->previous = plan_ ? plan_->previous : nullptr;  // a deploy may have ended meanwhile
   plan_ = std::move(plan);
-  coverage_->end_look(look, TreeFiles::Seen::all, plan_->manifest, std::move(scanned.result->files));
-  overtaken_ = {ended.number, scanned.duration, scanned.result->hashed_files, scanned.result->hashed_bytes};
+  coverage_->end_look(look, TreeFiles::Seen::all, plan_->manifest, std::move(scanned.result->files), *cache_);
+  overtaken_ = {ended.number, scanned.began, scanned.duration, scanned.result->hashed_files,
+                scanned.result->hashed_bytes};
 }
 
 void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const TreeFiles::Look& look) {
@@ -144,8 +153,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   plan_ = scanned.plan;
   if (is_full && evidence_ && !context_.places->at(name).is_remote)
     evidence_->watch(state_.config().root, plan_->manifest);
-  cache_ = scanned.cache;
-  coverage_->end_look(look, seen_by(ended.depth), plan_->manifest, std::move(scanned.result->files));
+  coverage_->end_look(look, seen_by(ended.depth), plan_->manifest, std::move(scanned.result->files), *cache_);
   const std::uint64_t entries = scanned.result->entries;
   Touches touches = touches_in(*scanned.result, plan_->manifest->identity(), wall_clock());
   const auto changes =
@@ -159,7 +167,8 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   record(changes, std::move(touches));
   end_deploy_if_done();
   finder_->look_later();
-  if (is_full) full_scan_at_ = Clock::now() + with_jitter(state_.full_interval());
+  const bool has_all = (ended.completes ? ended.completes->began : scanned.began) > lost_at_;
+  if (is_full) full_scan_at_ = Clock::now() + with_jitter(has_all ? state_.full_interval() : state_.quick_interval());
   if (is_full && ended.pace == Pace::limited && scanned.duration < state_.full_interval()) is_lateness_told_ = false;
   const auto quick_scan_at = Clock::now() + with_jitter(state_.quick_interval());
   await_scan(long_scan_ ? quick_scan_at : std::min(full_scan_at_, quick_scan_at));
@@ -223,7 +232,7 @@ void TreeMonitor::await_scan(Clock::time_point at) {
     const auto pace = self->has_failed_ ? Pace::free : Pace::limited;
     if (!self->long_scan_) return self->start_scan(now >= self->full_scan_at_ ? Depth::full : Depth::quick, pace);
     // Beside it, what is known is looked at; where nothing is yet, it is the one to tell.
-    if (self->plan_ && self->cache_) return self->start_scan(Depth::quick, Pace::limited);
+    if (self->plan_) return self->start_scan(Depth::quick, Pace::limited);
     self->await_scan(now + with_jitter(self->state_.quick_interval()));
   });
 }

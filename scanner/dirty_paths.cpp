@@ -64,36 +64,43 @@ std::optional<std::string> directory_beneath(int root, const std::string& root_p
   return path->substr(prefix.size());
 }
 
-void add(Scope& scope, const std::string& directory, const std::string& name) {
-  if (directory == kAnywhere) return scope.add_whole();
+void add(Dirty& dirty, const std::string& directory, const std::string& name) {
   std::string path = directory;
   if (name != ".") {
     if (!path.empty()) path += '/';
     path += name;
   }
-  const auto relative = RelPath::parse(path);
-  relative ? scope.add(*relative) : scope.add_whole();
+  const auto relative = directory == kAnywhere ? std::nullopt : RelPath::parse(path);
+  // The root itself has no path.
+  relative ? dirty.paths.add(*relative) : void(dirty.anywhere = true);
 }
 
 }  // namespace
 
-std::optional<Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events, const KnownFiles& known) const {
+std::optional<Dirty> DirtyPaths::look_up(const std::vector<WatchEvent>& events, const KnownFiles& known) const {
   const auto root = TreeRoot::open(root_);
   if (!root || !root->identity.is_same_directory(identity_)) return std::nullopt;
   const auto root_path = path_of(root->fd.get());
   if (!root_path) return std::nullopt;
-  Scope dirty;
+  Dirty dirty;
   // Many events share a directory.
   std::map<std::string, std::optional<std::string>> directories;
   for (const WatchEvent& event : events) {
     if (!may_concern(event)) continue;
-    if (!event.target.bytes.empty()) known.add_to(dirty, file_number(event.target));
+    if (!event.target.bytes.empty()) known.add_to(dirty.paths, file_number(event.target));
     if (event.handle.empty()) continue;
     auto [at, fresh] = directories.try_emplace(event.handle);
     if (fresh) at->second = directory_beneath(root->fd.get(), *root_path, event);
     if (at->second) add(dirty, *at->second, event.name);
   }
   return dirty;
+}
+
+std::optional<Scope> DirtyPaths::resolve(const std::vector<WatchEvent>& events, const KnownFiles& known) const {
+  auto dirty = look_up(events, known);
+  if (!dirty) return std::nullopt;
+  if (dirty->anywhere) dirty->paths.add_whole();
+  return std::move(dirty->paths);
 }
 
 }  // namespace driftd::scanner

@@ -221,6 +221,30 @@ def test_a_change_of_the_root_itself_does_not_have_everything_read_again(site: S
         assert daemon.metrics().number("driftd_scans_total", tree="app", type="full") == 1
 
 
+@pytest.mark.parametrize("is_root_touched", [False, True])
+def test_a_store_that_leaves_no_trace_in_the_times(site: Site, app: Tree, is_root_touched: bool) -> None:
+    """Through a mapping, into a page that is dirty already. The end of the mapping is told, perhaps with what sets the
+    tree's own times, which has everything looked at."""
+    require_events(site.directory)
+    app.settings.update(quick_scan="1h", full_scan="24h")
+    file = app.root / "app.py"
+    with file.open("r+b") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0)
+    with mapped:
+        mapped[0] = mapped[0]
+        time.sleep(3)  # younger times are not relied on
+        with Daemon(site) as daemon:
+            daemon.wait_ready().wait_for_drift("app", {})
+            before = file.stat().st_ctime_ns
+            mapped[0] = ord("#")
+            if is_root_touched:
+                os.utime(app.root)
+            mapped.close()
+            assert file.stat().st_ctime_ns == before
+            daemon.wait_for_drift("app", {"modified": 1})
+            assert daemon.metrics().number("driftd_scans_total", tree="app", type="full") == 1
+
+
 def probe_latency(daemon: Daemon) -> float:
     return daemon.metrics().number("driftd_watch_probe_latency_seconds")
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,9 +11,11 @@
 #include "tests/unit/support/temp_tree.hpp"
 
 using namespace driftd::daemon;
+using driftd::scanner::Dirty;
 using driftd::scanner::FileNumber;
 using driftd::scanner::KnownFile;
 using driftd::scanner::Scope;
+using driftd::scanner::StatCache;
 using driftd::test::TempTree;
 
 namespace {
@@ -48,10 +51,15 @@ struct Fixture {
     return paths_of(scope);
   }
 
+  Dirty end(const TreeFiles::Look& begun, Seen seen, std::vector<KnownFile> found) {
+    StatCache cache(manifest->manifest().size());
+    return files.end_look(begun, seen, manifest, std::move(found), cache);
+  }
+
   /// That nothing happens during.
   void look(Seen seen, std::vector<KnownFile> found) {
     const auto begun = files.begin_look();
-    CHECK(files.end_look(*begun, seen, manifest, std::move(found)).empty());
+    CHECK(end(*begun, seen, std::move(found)).empty());
   }
 
   TempTree tree;
@@ -91,7 +99,7 @@ TEST_CASE_FIXTURE(Fixture, "what looks learn while a scan runs is known when tha
     look(Seen::somewhere, {file(8, "b")});
     look(seen == Seen::all ? Seen::changed : Seen::somewhere, {file(9, "b")});
     // It had looked at them before.
-    CHECK(files.end_look(*scan, seen, manifest, {file(1, "a"), file(2, "b"), file(3, "c")}).empty());
+    CHECK(end(*scan, seen, {file(1, "a"), file(2, "b"), file(3, "c")}).empty());
     CHECK(leads_to(7) == Lines{"a"});
     CHECK(leads_to(9) == Lines{"b"});
     CHECK(leads_to(3) == Lines{"c"});
@@ -103,7 +111,7 @@ TEST_CASE_FIXTURE(Fixture, "what looks learn while a scan runs is known when tha
     const auto scan = files.begin_look();
     look(Seen::somewhere, {file(7, "a")});
     manifest = release();
-    CHECK(files.end_look(*scan, Seen::all, manifest, {file(1, "a")}).empty());
+    CHECK(end(*scan, Seen::all, {file(1, "a")}).empty());
     CHECK(leads_to(7).empty());
   }
 }
@@ -114,11 +122,32 @@ TEST_CASE_FIXTURE(Fixture, "what was touched during a look, by a name that led n
   files.touched(2);
   const auto look_within = files.begin_look();
   files.touched(3);
-  CHECK(paths_of(files.end_look(*look_within, Seen::somewhere, manifest, {file(2, "b"), file(3, "c")})) == Lines{"c"});
+  CHECK(paths_of(end(*look_within, Seen::somewhere, {file(2, "b"), file(3, "c")}).paths) == Lines{"c"});
   // Of c, events have told since.
-  CHECK(paths_of(files.end_look(*scan, Seen::all, manifest, {file(1, "a"), file(2, "b"), file(3, "c")})).empty());
+  CHECK(end(*scan, Seen::all, {file(1, "a"), file(2, "b"), file(3, "c")}).empty());
 
   const auto other = files.begin_look();
   for (const FileNumber number : {FileNumber{1}, FileNumber{4}}) files.touched(number);
-  CHECK(paths_of(files.end_look(*other, Seen::all, manifest, {file(1, "a"), file(4, "b")})) == Lines{"b"});
+  CHECK(paths_of(end(*other, Seen::all, {file(1, "a"), file(4, "b")}).paths) == Lines{"b"});
+}
+
+TEST_CASE("where too much was touched during a look, the rest is read by whoever looks next") {
+  constexpr FileNumber kMost = 20'000;
+  driftd::test::Entries entries;
+  for (FileNumber i = 0; i < kMost + 2; ++i) entries["f" + std::to_string(i)] = driftd::test::file_entry("x");
+  const ManifestPointer manifest = driftd::test::make_release(entries);
+  TreeFiles files;
+  StatCache cache(manifest->manifest().size());
+  const auto look = files.begin_look();
+  std::vector<KnownFile> found;
+  for (FileNumber i = 0; i < kMost + 2; ++i) {
+    found.push_back({i + 1, manifest->manifest().find("f" + std::to_string(i)).value()});
+    files.touched(found.back().file);
+    cache.remember(found.back().entry, 1, cache.moment());
+  }
+  const Dirty missed = files.end_look(*look, Seen::all, manifest, found, cache);
+  CHECK(missed.anywhere);
+  CHECK(missed.paths.paths().size() == kMost);
+  const auto is_read = [&](const KnownFile& file) { return cache.remembered(file.entry) == 0; };
+  CHECK(std::count_if(found.begin(), found.end(), is_read) == 2);
 }

@@ -89,6 +89,10 @@ TEST_CASE("an event leads to where the directory stands now") {
   CHECK(paths_of(told(dirty, {inner, top, inner})) == Lines{"a/b/file", "new\n\xff"});
   CHECK(paths_of(told(dirty, {inner, inner_itself})) == Lines{"a/b"});
   CHECK(paths_of(told(dirty, {inner, itself})) == Lines{"all"});
+  const auto both = dirty.look_up({inner, itself}).value();
+  CHECK(both.anywhere);
+  CHECK(paths_of(both.paths) == Lines{"a/b/file"});
+  CHECK_FALSE(dirty.look_up({inner}).value().anywhere);
 
   SUBCASE("outside the root, even where the name only starts like it") {
     CHECK(told(dirty, {event_in(tree.path(), "root").value(), event_in(tree.at("root-not/a"), "x").value()}).empty());
