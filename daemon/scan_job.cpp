@@ -4,6 +4,7 @@
 
 #include "daemon/tree_loader.hpp"
 #include "scanner/left_as_listed.hpp"
+#include "scanner/plan_accounts.hpp"
 
 namespace driftd::daemon {
 namespace {
@@ -16,12 +17,10 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   const auto request_stop = [&stop] { stop.request_stop(); };
   const std::stop_callback when_all_ends(context.stop, request_stop);
   const std::stop_callback when_given_up(job.given_up, request_stop);
-  scanned.plan = job.plan;
-  if (!scanned.plan) {
-    auto plan = make_plan(*job.places, job.tree, job.manifest, job.previous);
-    if (!plan) return plan.error();
-    scanned.plan = std::move(*plan);
-  }
+  auto plan = job.plan ? scanner::with_current_accounts(job.plan)
+                       : make_plan(*job.places, job.tree, job.manifest, job.previous);
+  if (!plan) return plan.error();
+  scanned.plan = std::move(*plan);
   scanner::ScanOptions options;
   options.threads = job.config->limits.threads;
   options.priority = scanner::Priority::background;
@@ -57,16 +56,19 @@ Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan 
 
 }  // namespace
 
-Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
-                 scanner::TreeEvidence* evidence, const WorkContext& context) {
-  const auto began = std::chrono::steady_clock::now();
+Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::Scope& scope,
+                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context) {
+  Rescanned rescanned{std::move(plan), manifests::Error{}, std::chrono::steady_clock::now()};
   options.progress = context.progress;
-  return {or_failure([&] {
-            return with_evidence(
-                evidence, [&] { return scanner::scan(plan, scope, options, context.stop); },
-                [&]() -> const scanner::ScanPlan& { return plan; });
-          }),
-          began};
+  rescanned.result = or_failure([&]() -> Result<scanner::ScanResult> {
+    auto current = scanner::with_current_accounts(rescanned.plan);
+    if (!current) return current.error();
+    rescanned.plan = std::move(*current);
+    return with_evidence(
+        evidence, [&] { return scanner::scan(*rescanned.plan, scope, options, context.stop); },
+        [&]() -> const scanner::ScanPlan& { return *rescanned.plan; });
+  });
+  return rescanned;
 }
 
 Scanned run(const ScanJob& job, const WorkContext& context) {

@@ -37,7 +37,7 @@ struct ScanJob {
   ManifestPointer previous;
   unsigned generation = 0;                        ///< of manifest and root, handed through
   std::shared_ptr<scanner::Throttle> throttle;    ///< the daemon's; null: as fast as it goes
-  std::shared_ptr<const scanner::ScanPlan> plan;  ///< of the scan before it; null: it makes one
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< of the scan before it, but for the accounts; null: it makes one
   std::shared_ptr<scanner::StatCache> cache;      ///< made for this manifest
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
 
@@ -59,6 +59,7 @@ struct Scanned {
 
 /// A scan of some paths.
 struct Rescanned {
+  std::shared_ptr<const scanner::ScanPlan> plan;  ///< the one asked for, or one like it with newer accounts
   manifests::Result<scanner::ScanResult> result;
   std::chrono::steady_clock::time_point began;
 };
@@ -67,7 +68,7 @@ struct Rescanned {
 Scanned run(const ScanJob& job, const WorkContext& context);
 
 /// As scanner::scan() of paths at which something has happened, and never throws. `evidence` may be null.
-Rescanned rescan(const scanner::ScanPlan& plan, const scanner::Scope& scope, scanner::ScanOptions options,
-                 scanner::TreeEvidence* evidence, const WorkContext& context);
+Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::Scope& scope,
+                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context);
 
 }  // namespace driftd::daemon

@@ -1,6 +1,7 @@
 #include "daemon/tree_loader.hpp"
 
 #include "manifests/trust_store.hpp"
+#include "scanner/plan_accounts.hpp"
 
 namespace driftd::daemon {
 
@@ -17,7 +18,7 @@ Result<std::shared_ptr<const scanner::ScanPlan>> make_plan(
   plan->exemptions = exemptions_for(tree.name, places);
   auto accounts = scanner::Accounts::load();
   if (!accounts) return accounts.error();
-  plan->accounts = std::move(*accounts);
+  set_accounts(*plan, std::move(*accounts));
   return std::shared_ptr<const scanner::ScanPlan>(std::move(plan));
 }
 

@@ -306,12 +306,14 @@ void TreeMonitor::start_rescan() {
   context_.workers.look(
       *threads_,
       [plan = plan_, scope = dirty.paths, options, evidence = evidence_](const WorkContext& context) {
-        return rescan(*plan, scope, options, evidence.get(), context);
+        return rescan(plan, scope, options, evidence.get(), context);
       },
-      [weak = weak_from_this(), generation = generation_, since,
+      [weak = weak_from_this(), generation = generation_, since, plan = plan_,
        look = coverage_->begin_look(TreeFiles::Seen::somewhere)](Rescanned rescanned) {
-        if (const auto self = weak.lock(); self && !self->stopped_)
-          self->on_rescan(std::move(rescanned), *look, generation, since);
+        const auto self = weak.lock();
+        if (!self || self->stopped_) return;
+        if (self->plan_ == plan) self->plan_ = rescanned.plan;
+        self->on_rescan(std::move(rescanned), *look, generation, since);
       });
 }
 

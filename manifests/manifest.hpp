@@ -65,6 +65,9 @@ class Manifest {
   [[nodiscard]] const Digest* sha256(EntryIndex entry) const;
   [[nodiscard]] const Attributes& attributes(EntryIndex entry) const { return attributes_[nodes_[entry].attributes]; }
 
+  /// Every attributes() that some entry has, each once, in any order.
+  [[nodiscard]] std::span<const Attributes> distinct_attributes() const { return attributes_; }
+
   /// The last component; empty for the root. Valid as long as the manifest.
   [[nodiscard]] std::string_view name(EntryIndex entry) const;
   /// The root's parent is the root.

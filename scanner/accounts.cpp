@@ -1,7 +1,11 @@
 #include "scanner/accounts.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "manifests/file_io.hpp"
@@ -52,11 +56,33 @@ Accounts Accounts::parse(std::string_view passwd, std::string_view group) {
 }
 
 manifests::Result<Accounts> Accounts::load(const std::string& passwd, const std::string& group) {
+  std::vector<Source> sources{look_at(passwd), look_at(group)};
   const auto users = read_if_there(passwd);
   if (!users) return users.error();
   const auto groups = read_if_there(group);
   if (!groups) return groups.error();
-  return parse(*users, *groups);
+  Accounts accounts = parse(*users, *groups);
+  accounts.sources_ = std::move(sources);
+  return accounts;
+}
+
+Accounts::Source Accounts::look_at(const std::string& path) {
+  const FileTime before = FileTime::now();
+  struct statx status;  // NOLINT: filled by the kernel
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &status) != 0) return {path, std::nullopt, errno == ENOENT};
+  const ChangeStamp stamp = ChangeStamp::of(status);
+  return {path, stamp, stamp.told_apart(before)};
+}
+
+bool Accounts::are_current() const {
+  return std::all_of(sources_.begin(), sources_.end(), [](const Source& source) {
+    return source.is_told_apart && look_at(source.path).stamp == source.stamp;
+  });
+}
+
+manifests::Result<Accounts> Accounts::load_again() const {
+  if (sources_.empty()) return *this;
+  return load(sources_[0].path, sources_[1].path);
 }
 
 }  // namespace driftd::scanner

@@ -148,10 +148,11 @@ std::optional<std::uint64_t> mount_of(int fd) {
 }
 
 Observer::Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
-                   ScanProgress::Place* place)
+                   ScanProgress::Place* place, std::uint64_t accounts)
     : mount_(mount),
       throttle_(throttle),
       cache_(cache),
+      accounts_(accounts),
       place_(place != nullptr ? *place : unwatched_),
       stop_(std::move(stop)),
       buffer_(std::make_unique_for_overwrite<unsigned char[]>(QuietReader::kChunk)) {}
@@ -165,7 +166,7 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   observed.size = status.stx_size;
   observed.changed_at = status.stx_ctime.tv_sec;
   observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
-  if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status);
+  if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status, accounts_);
 }
 
 void Observer::number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const {
@@ -367,7 +368,7 @@ StatCache::Fingerprint Observer::fingerprint(int directory, const char* name) co
   const int failed = ::statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kStatMask, &status);
   ScanProgress::Place::count(place_.steps);
   if (failed != 0) return 0;
-  return cache_->fingerprint(status);
+  return cache_->fingerprint(status, accounts_);
 }
 
 Observation Observer::observe_directory(int directory, Observed& observed, ChangeStamp* stamp) {

@@ -74,9 +74,10 @@ class OpenFile {
 class Observer {
  public:
   /// `mount` is the STATX_MNT_ID of the tree's root. `throttle` and `cache` may be null; they must outlive the
-  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint.
+  /// observer, as must `place`, where it counts for who watches. With a cache, what is observed has a fingerprint, for
+  /// which `accounts` are wanted.
   Observer(std::uint64_t mount, Throttle* throttle, const StatCache* cache, std::stop_token stop,
-           ScanProgress::Place* place = nullptr);
+           ScanProgress::Place* place = nullptr, std::uint64_t accounts = 0);
 
   /// Attributes, the content of a regular file as far as wanted, the target of a link. A file that changes while it
   /// is read, or that cannot be opened for another's write lease, is tried again, up to three times, and is
@@ -127,6 +128,7 @@ class Observer {
   const std::uint64_t mount_;
   Throttle* throttle_;
   const StatCache* cache_;
+  std::uint64_t accounts_;
   ScanProgress::Place unwatched_;
   ScanProgress::Place& place_;
   std::stop_token stop_;

@@ -33,6 +33,8 @@ struct ScanPlan {
   std::string root;  ///< may be a link; what it leads to is the tree
   Exemptions exemptions;
   Accounts accounts;
+  /// What the manifest's names lead to by them, condensed. set_accounts() sets both.
+  std::uint64_t named_accounts = 0;
   bool report_additions = true;
 };
 

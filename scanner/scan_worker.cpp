@@ -61,7 +61,8 @@ ScanWorker::ScanWorker(SharedScan& shared)
     : shared_(shared),
       manifest_(shared.manifest),
       place_(shared.progress->add_place()),
-      observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop, &place_),
+      observer_(shared.mount, shared.options.throttle.get(), shared.cache, shared.stop, &place_,
+                shared.plan.named_accounts),
       judge_(shared.manifest, shared.plan, shared.root, shared.cache, place_, shared.stop) {}
 
 void ScanWorker::seed_whole() {

@@ -21,9 +21,9 @@ std::int64_t StatCache::coarse_now() {
   return now.tv_sec;
 }
 
-StatCache::Fingerprint StatCache::fingerprint(const struct statx& status) const {
+StatCache::Fingerprint StatCache::fingerprint(const struct statx& status, std::uint64_t accounts) const {
   if (status.stx_ctime.tv_sec + kTooRecent >= now_()) return 0;
-  const std::array<std::uint64_t, 9> facts = {
+  const std::array<std::uint64_t, 10> facts = {
       std::uint64_t{status.stx_dev_major} << 32U | status.stx_dev_minor,
       status.stx_ino,
       status.stx_mnt_id,
@@ -33,6 +33,7 @@ StatCache::Fingerprint StatCache::fingerprint(const struct statx& status) const 
       static_cast<std::uint64_t>(status.stx_mtime.tv_sec),
       static_cast<std::uint64_t>(status.stx_ctime.tv_sec),
       std::uint64_t{status.stx_mtime.tv_nsec} << 32U | status.stx_ctime.tv_nsec,
+      accounts,
   };
   Fingerprint condensed = 0;
   ::crypto_shorthash(reinterpret_cast<unsigned char*>(&condensed), reinterpret_cast<const unsigned char*>(facts.data()),

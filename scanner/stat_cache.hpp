@@ -18,15 +18,17 @@ namespace driftd::scanner {
 /// scans find both. Any number of threads may use it.
 class StatCache {
  public:
-  /// What statx(2) says of a path, condensed with a key that nobody outside knows. 0: not to be relied on.
+  /// What statx(2) says of a path, and what its owner was compared with, condensed with a key that nobody outside
+  /// knows. 0: not to be relied on.
   using Fingerprint = std::uint64_t;
 
   /// `now`: seconds since 1970 by the clock of the file systems' time stamps.
   explicit StatCache(std::size_t entries, std::int64_t (*now)() = coarse_now);
 
   /// Wants STATX_BASIC_STATS and STATX_MNT_ID. 0 where the last change lies less than two seconds back, or ahead:
-  /// another change could have the same time stamp.
-  [[nodiscard]] Fingerprint fingerprint(const struct statx& status) const;
+  /// another change could have the same time stamp. `accounts` are ScanPlan::named_accounts: what agreed by others need
+  /// not agree now.
+  [[nodiscard]] Fingerprint fingerprint(const struct statx& status, std::uint64_t accounts) const;
 
   [[nodiscard]] bool agrees(manifests::EntryIndex entry, Fingerprint now) const {
     return now != 0 && remembered(entry) == now;
