@@ -52,9 +52,11 @@ void ControlDesk::answer_scan(const ControlRequest& request, const std::shared_p
     const auto& monitor = sources_.monitors.at(name);
     const bool must_wait = monitor->must_wait_to_scan();
     waiting.scans.push_back({name, monitor, monitor->scan_now()});
-    const bool can = monitor->state().manifest() != nullptr && !monitor->state().is_stalled();
+    const bool has_to_read = monitor->awaits_manifest();
+    const bool can = has_to_read || (monitor->state().manifest() != nullptr && !monitor->state().is_stalled());
     can_all = can_all && can;
     std::string what = must_wait ? "a full scan will begin when the scan under way ends" : "a full scan begins";
+    if (has_to_read) what = "a full scan will begin when its manifest has been read";
     if (!can) what = "cannot be scanned now";
     spdlog::info("{}: asked at the control socket (process {}): {}", name, reply->pid(), what);
     reply->note(name + ": " + what);
@@ -65,11 +67,11 @@ void ControlDesk::answer_scan(const ControlRequest& request, const std::shared_p
 }
 
 bool ControlDesk::has_ended(const Waiting::Scan& scan) const {
-  const auto monitor = scan.monitor.lock();
   const auto now = sources_.monitors.find(scan.tree);
-  // A reload has put another one in its place, or none.
-  if (!monitor || now == sources_.monitors.end() || now->second != monitor) return true;
-  return monitor->has_scanned(scan.number);
+  if (now == sources_.monitors.end()) return true;
+  // Where a reload has put another one in its place, that has begun with a full scan since.
+  constexpr unsigned kFirst = 1;
+  return now->second->has_scanned(now->second == scan.monitor.lock() ? scan.number : kFirst);
 }
 
 void ControlDesk::on_published() {

@@ -161,7 +161,7 @@ class Service {
       const bool is_known =
           existing != monitors_.end() && existing->second->state().config().manifest_name == tree.manifest_name;
       const auto monitor =
-          std::make_shared<TreeMonitor>(context_, tree, is_known ? existing->second->state().standing() : Standing{});
+          std::make_shared<TreeMonitor>(context_, tree, is_known ? existing->second->last_decision() : Standing{});
       wanted.emplace(tree.name, monitor);
     }
     monitors_.swap(wanted);

@@ -103,10 +103,13 @@ void TreeMonitor::forget_plan() {
 }
 
 void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
-  known_ = {};
   const Standing before = state_.standing();
+  // What an earlier monitor of the tree had decided it has told of.
+  const Standing told = last_decision();
+  is_decided_ = true;
+  known_ = {};
   const auto news = state_.take(std::move(decided.standing), wall_clock(), boot_clock());
-  log_standing(state_.config().name, before, state_.standing(), news);
+  log_standing(state_.config().name, told, state_.standing(), news);
   if (decided.root_moved) state_.root_changed();
   if (news != TreeState::News::none && before.manifest) touches_->hush(TouchRecorder::kDeployTail);
   if (news != TreeState::News::none || decided.root_moved) {

@@ -77,6 +77,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   /// Wants a full scan of what is there now, at once and as fast as it goes; its number for has_scanned().
   unsigned scan_now();
+  /// It is not known yet whether there is something to compare with: the first look for a manifest is under way.
+  [[nodiscard]] bool awaits_manifest() const { return !is_decided_ && !state_.is_stalled(); }
   /// That would have to wait for another scan to end, which is as fast as it goes.
   [[nodiscard]] bool must_wait_to_scan() const {
     return awaits_places_.has_value() || (scan_ && scan_->pace == Pace::free);
@@ -85,6 +87,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   [[nodiscard]] bool has_scanned(unsigned number) const;
 
   [[nodiscard]] const TreeState& state() const { return state_; }
+  /// What was decided last, be it by an earlier monitor.
+  [[nodiscard]] const Standing& last_decision() const { return is_decided_ ? state_.standing() : known_; }
   [[nodiscard]] TreeSnapshot snapshot() const;
 
  private:
@@ -171,6 +175,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   MonitorContext& context_;
   TreeState state_;
   Standing known_;  ///< before the first decision of its own
+  bool is_decided_ = false;
   bool stopped_ = false;
 
   std::shared_ptr<TreeThreads> threads_;

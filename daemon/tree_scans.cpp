@@ -206,7 +206,7 @@ unsigned TreeMonitor::scan_now() {
 }
 
 bool TreeMonitor::has_scanned(unsigned number) const {
-  return last_judged_ >= number || !state_.manifest() || state_.is_stalled();
+  return last_judged_ >= number || (!state_.manifest() && !awaits_manifest()) || state_.is_stalled();
 }
 
 TreeSnapshot TreeMonitor::snapshot() const {

@@ -438,10 +438,46 @@ class TestScanNow:
     def test_nothing_to_scan(self, site: Site, app: Tree) -> None:
         app.signature.unlink()
         with Daemon(site) as daemon:
-            daemon.wait_listening()
+            daemon.wait_listening().wait_for_metrics(
+                lambda page: page.value("driftd_manifest_problem", tree="app", reason="signature") == 1,
+                "the manifest has been looked for",
+                10,
+            )
             for option in ([], ["--no-wait"]):
                 asked = command(site, "scan", "now", *option, timeout=10).expect(COULD_NOT_JUDGE)
                 assert asked.err == "driftd: app: cannot be scanned now\n"
+
+    def test_a_tree_that_is_being_loaded(self, site: Site, app: Tree) -> None:
+        """By a daemon that has begun, or has been told of other settings for the tree, a moment ago."""
+        with Daemon(site) as daemon:
+            wait_until(lambda: status(site).out, lambda out: "app" in out, "it answers", every=0.005)
+            command(site, "scan", "now").expect(CLEAN)
+            for turn in range(10):
+                app.settings["labels"] = {"turn": str(turn)}
+                site.write_config()
+                daemon.send(signal.SIGHUP)
+                reloaded = f'turn="{turn}"'
+                wait_until(lambda: daemon.get("/metrics").text, lambda text: reloaded in text, "reloaded", every=0.001)
+                asked = command(site, "scan", "now").expect(CLEAN)
+                assert asked.err.startswith("driftd: app: a full scan "), str(asked)
+            log = daemon.log()
+            assert log.count(b"configuration reloaded") == 10
+            assert log.count(b"no release of app is remembered") == 1, "once, at the start, it was true"
+
+    def test_a_reload_meanwhile(self, site: Site) -> None:
+        slow = site.tree("slow")
+        write_files(slow.root, {"huge": ""})
+        os.truncate(slow.root / "huge", 1 << 30)
+        site.release(slow)
+        with Daemon(site) as daemon:
+            daemon.wait_ready(60)
+            words = [DRIFTD, "scan", "now", "--config", site.config]
+            with Process(words, site.directory / "asking.log", environment(**site.directories())) as asking:
+                wait_until(asking.log, lambda text: b"a full scan begins" in text, "it waits")
+                slow.settings["labels"] = {"team": "web"}
+                site.write_config()
+                daemon.send(signal.SIGHUP)
+                assert asking.wait(60) == CLEAN, asking.log()
 
     def test_not_waiting(self, site: Site, app: Tree) -> None:
         with Daemon(site) as daemon:
