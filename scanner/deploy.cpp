@@ -135,6 +135,7 @@ class Divider {
   bool is_pending(const Finding& finding) {
     if (finding.path == kRootPath) return root_is_as_in(previous_, plan_);
     if (finding.kind == DriftKind::missing) return may_be_missing(finding.path);
+    if (finding.path.size() > manifests::kMaxPath) return false;  // no release lists it, nor could it be looked up
     if (at_or_above(before_, finding.path) != nullptr) return is_in_transit(finding);
     // What neither release has may be gone already.
     for_each_below(before_, finding.path, [&](const Finding& below) {

@@ -6,9 +6,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "manifests/rel_path.hpp"
 #include "scanner/branch.hpp"
 #include "scanner/compare.hpp"
 #include "scanner/directory_listing.hpp"
@@ -19,6 +21,13 @@ namespace driftd::scanner {
 using manifests::EntryIndex;
 using manifests::EntryType;
 using manifests::kRootEntry;
+
+namespace {
+
+/// The topmost directory above `path` whose own path is longer than any that a manifest lists, or `path` itself.
+std::string_view told_at(std::string_view path) { return path.substr(0, path.find('/', manifests::kMaxPath + 1)); }
+
+}  // namespace
 
 ContentWanted content_wanted(const manifests::Manifest& manifest, EntryIndex entry) {
   ContentWanted wanted;
@@ -89,6 +98,10 @@ void Judge::unverified(EntryIndex entry, const Observation& observation) {
 }
 
 void Judge::unverified(std::string path, const Observation& observation) {
+  if (const auto at = told_at(path); at.size() < path.size()) {
+    path.resize(at.size());
+    if (!folded_unverified_.insert(path).second) return;
+  }
   result_.unverified.push_back({std::move(path), observation.reason, observation.error, 0});
 }
 
@@ -98,7 +111,15 @@ void Judge::leave_out(EntryIndex entry) {
   forget_all(entry);
 }
 
+bool Judge::fold(const std::string& path) {
+  const auto at = told_at(path);
+  if (at.size() == path.size()) return false;
+  ++folded_[std::string(at)];
+  return true;
+}
+
 void Judge::added(std::string path, const Observed& observed) {
+  if (fold(path)) return;
   Finding finding = scanner::added(observed);
   finding.path = std::move(path);
   if (observed.type == FileType::directory) count_below(finding);
@@ -106,7 +127,8 @@ void Judge::added(std::string path, const Observed& observed) {
 }
 
 void Judge::unchecked(std::string path, const Observed& observed) {
-  if (auto finding = judge_mutable(observed)) report(std::move(*finding), std::move(path));
+  auto finding = judge_mutable(observed);
+  if (finding && !fold(path)) report(std::move(*finding), std::move(path));
 }
 
 void Judge::report(Finding finding, std::string path) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 
 #include "manifests/manifest.hpp"
@@ -43,7 +45,12 @@ class Judge {
 
   [[nodiscard]] ScanResult& result() { return result_; }
 
+  /// How many paths differ below directories whose own paths are longer than any that a manifest lists. Those are not
+  /// told one by one, since there may be very many, with very long paths.
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& folded() const { return folded_; }
+
  private:
+  [[nodiscard]] bool fold(const std::string& path);
   /// Neither the entry nor anything below it was found to agree.
   void forget_all(EntryIndex entry);
   void report(Finding finding, std::string path);
@@ -61,6 +68,8 @@ class Judge {
   ScanProgress::Place& place_;
   std::stop_token stop_;
   ScanResult result_;
+  std::map<std::string, std::uint64_t> folded_;
+  std::set<std::string> folded_unverified_;
 };
 
 /// How far the content of an entry has to be looked at.

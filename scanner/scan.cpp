@@ -1,15 +1,19 @@
 #include "scanner/scan.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <map>
 #include <ranges>
 #include <thread>
 
+#include "scanner/compare.hpp"
 #include "scanner/deploy.hpp"
 #include "scanner/observe.hpp"
+#include "scanner/safe_open.hpp"
 #include "scanner/scan_worker.hpp"
 
 namespace driftd::scanner {
@@ -62,10 +66,31 @@ void append(std::vector<Item>& all, std::vector<Item> part) {
   all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
 }
 
+/// Of a directory below which `count` paths differ that are not told one by one.
+Finding finding_for_all_in(int root, const std::string& directory, std::uint64_t count) {
+  Observed observed;
+  observed.type = FileType::directory;
+  const manifests::UniqueFd fd = open_directory_beneath(root, directory);
+  struct stat status {};
+  if (fd && ::fstat(fd.get(), &status) == 0) {
+    observed.mode = status.st_mode & 07777U;
+    observed.uid = status.st_uid;
+    observed.gid = status.st_gid;
+    observed.changed_at = status.st_ctim.tv_sec;
+    observed.changed_nanoseconds = static_cast<std::uint32_t>(status.st_ctim.tv_nsec);
+  }
+  Finding finding = added(observed);
+  finding.path = directory;
+  finding.below = count;
+  return finding;
+}
+
 /// One result of all, each path once: a path that could not be verified after a finding was made keeps both.
-ScanResult gather(Workers& workers) {
+ScanResult gather(Workers& workers, int root) {
   ScanResult all;
+  std::map<std::string, std::uint64_t> folded;
   for (const auto& worker : workers) {
+    for (const auto& [directory, count] : worker->folded()) folded[directory] += count;
     ScanResult part = worker->take_result();
     all.scope.add_all(part.scope);
     append(all.findings, std::move(part.findings));
@@ -76,6 +101,7 @@ ScanResult gather(Workers& workers) {
     all.hashed_files += part.hashed_files;
     all.hashed_bytes += part.hashed_bytes;
   }
+  for (const auto& [directory, count] : folded) all.findings.push_back(finding_for_all_in(root, directory, count));
   sort_by_path(all.findings);
   sort_by_path(all.unverified);
   std::sort(all.files.begin(), all.files.end());
@@ -130,7 +156,7 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
   }
   if (stop.stop_requested()) return stopped();
 
-  ScanResult result = gather(workers);
+  ScanResult result = gather(workers, root.get());
   if (const std::uint64_t expected = entries_in(shared.manifest, result.scope); result.entries != expected) {
     // A bug, and the one that matters: it must never look like a clean tree.
     return Error{ErrorCode::io, "internal error: " + std::to_string(result.entries) + " of " +

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,8 @@ class ScanWorker {
 
   /// Hands over the results; `entries` counts the manifest entries that were judged.
   ScanResult take_result();
+
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& folded() const { return judge_.folded(); }
 
  private:
   using EntryIndex = manifests::EntryIndex;

@@ -36,6 +36,12 @@ def make_deep(directory: Path, levels: int, name: str) -> None:
     os.close(at)
 
 
+def told_at(path: str) -> str:
+    """The path, or the topmost directory above it that no manifest could list."""
+    end = path.find("/", 4097)
+    return path if end < 0 else path[:end]
+
+
 class TestDeep:
     @pytest.fixture(params=["d", "d" * 100], ids=["short names", "long names"])
     def name(self, request: pytest.FixtureRequest) -> str:
@@ -69,7 +75,33 @@ class TestDeep:
         site.release(tree, "--mutable", "cache/**")
         make_deep(tree.root / "cache", LEVELS, name)
         try:
-            assert check(site).kinds == {f"cache/{(name + '/') * LEVELS}bottom": "added"}
+            found = check(site)
+            told = told_at(f"cache/{(name + '/') * LEVELS}bottom")
+            assert found.kinds == {told: "added"}
+            assert found.finding(told)["below"] == 1
+        finally:
+            succeed(["rm", "-rf", "--", tree.root / "cache"])
+
+    def test_what_lies_too_deep_is_told_in_one(self, site: Site) -> None:
+        """Else each finding would have its path, of half a megabyte."""
+        tree = site.tree("app")
+        (tree.root / "cache").mkdir()
+        site.release(tree, "--mutable", "cache/**")
+        name, levels = "d" * 255, 600
+        make_deep(tree.root / "cache", levels, name)
+        try:
+            at = os.open(tree.root / "cache", os.O_RDONLY)
+            for _ in range(levels):
+                at, above = os.open(name, os.O_RDONLY, dir_fd=at), at
+                os.close(above)
+                os.close(os.open("shell", os.O_CREAT | os.O_WRONLY, 0o755, dir_fd=at))
+                os.chmod("shell", 0o4755, dir_fd=at)
+            os.close(at)
+            found = check(site)
+            told = told_at(f"cache/{(name + '/') * levels}bottom")
+            above = [f"cache/{(name + '/') * level}shell" for level in range(1, told.count("/"))]
+            assert found.kinds == dict.fromkeys([*above, told], "added")
+            assert found.finding(told)["below"] == levels + 1 - len(above)
         finally:
             succeed(["rm", "-rf", "--", tree.root / "cache"])
 
