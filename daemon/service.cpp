@@ -19,6 +19,7 @@
 #include "daemon/config.hpp"
 #include "daemon/control_desk.hpp"
 #include "daemon/control_socket.hpp"
+#include "daemon/event_sieve.hpp"
 #include "daemon/evidence_source.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/http_server.hpp"
@@ -71,6 +72,7 @@ class Service {
                  workers_,
                  std::make_shared<scanner::Throttle>(config.limits.periodic_scans),
                  hub_,
+                 sieve_,
                  store_,
                  history_,
                  touches_,
@@ -270,6 +272,7 @@ class Service {
       if (error) return;
       const auto now = Workers::Clock::now();
       workers_.hand_on_turn(now);
+      sieve_.tidy(now);
       control_.keep();
       for (const auto& [name, monitor] : monitors_) monitor->on_tick(now);
       probe_->on_tick(now);
@@ -351,6 +354,7 @@ class Service {
   TouchStore touches_{store_};                          ///< likewise
   std::unique_ptr<scanner::EvidenceWatcher> evidence_;  ///< may be null
   WatchHub hub_;
+  EventSieve sieve_{io_, workers_};
   MonitorContext context_;
   Monitors monitors_;
   std::unique_ptr<scanner::MountWatcher> mounts_;  ///< null: they are not watched

@@ -44,10 +44,11 @@ Scope below(const std::string& root, const std::set<std::string>& points) {
 }  // namespace
 
 TreeCoverage::TreeCoverage(boost::asio::io_context& io, Workers& workers, std::shared_ptr<TreeThreads> threads,
-                           WatchHub& hub, std::string name, std::string root, Owner owner)
+                           WatchHub& hub, EventSieve& sieve, std::string name, std::string root, Owner owner)
     : workers_(workers),
       threads_(std::move(threads)),
       hub_(hub),
+      sieve_(sieve),
       name_(std::move(name)),
       root_(std::move(root)),
       owner_(std::move(owner)),
@@ -105,18 +106,36 @@ void TreeCoverage::on_batch(const std::shared_ptr<const scanner::WatchBatch>& ba
   // What the looks cannot keep up with is given up, before it fills the memory.
   if (waiting_events_ + count > kMostWaitingEvents) return look_for_what_was_lost();
   waiting_events_ += count;
+  sieve_.put(batch, {owner_.place(), *coverage_.root, coverage_.handle, coverage_.events, files_.known()},
+             [weak = weak_from_this(), count, since = batch->since](const EventSieve::Events& events) {
+               const auto self = weak.lock();
+               if (!self || self->stopped_) return;
+               self->waiting_events_ -= count;
+               if (!events) return self->look_for_what_was_lost();
+               if (!events->empty()) self->look_up(events, since);
+             });
+}
+
+void TreeCoverage::look_up(const EventSieve::Events& events, Clock::time_point since) {
+  if (!coverage_.events) return;
+  const std::size_t count = events->size();
+  waiting_events_ += count;
   workers_.look(
       *threads_,
-      [paths = coverage_.events, known = files_.known(), batch](const WorkContext&) {
-        return paths->look_up(batch->events, known);
+      [paths = coverage_.events, known = files_.known(), events](const WorkContext&) {
+        return paths->look_up(*events, known);
       },
-      [weak = weak_from_this(), count, since = batch->since](const std::optional<scanner::Dirty>& dirty) {
+      [weak = weak_from_this(), count, since](const std::optional<scanner::Dirty>& dirty) {
         const auto self = weak.lock();
         if (!self || self->stopped_) return;
         self->waiting_events_ -= count;
         if (!dirty) return self->look_at_everything_soon();
         if (!dirty->empty()) self->owner_.dirty(*dirty, since);
       });
+}
+
+TreeCoverage::Clock::duration TreeCoverage::standstill(Clock::time_point now) const {
+  return coverage_.events ? sieve_.standstill(*coverage_.root, now) : Clock::duration{};
 }
 
 void TreeCoverage::on_mounts(const scanner::MountChanges& changes) {

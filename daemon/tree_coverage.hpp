@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "daemon/event_sieve.hpp"
 #include "daemon/tree_files.hpp"
 #include "daemon/watch_hub.hpp"
 #include "daemon/workers.hpp"
@@ -39,7 +40,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
 
   /// `root` as configured.
   TreeCoverage(boost::asio::io_context& io, Workers& workers, std::shared_ptr<TreeThreads> threads, WatchHub& hub,
-               std::string name, std::string root, Owner owner);
+               EventSieve& sieve, std::string name, std::string root, Owner owner);
   void stop();
 
   /// Watches the tree as it is now, and then does `then`.
@@ -58,8 +59,13 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   void on_batch(const std::shared_ptr<const scanner::WatchBatch>& batch);
   void on_mounts(const scanner::MountChanges& changes);
 
+  /// For how long no events have come through that others share the way with.
+  [[nodiscard]] Clock::duration standstill(Clock::time_point now) const;
+
  private:
   void adopt(Coverage coverage);
+  /// At which of the tree's paths they happened.
+  void look_up(const EventSieve::Events& events, Clock::time_point since);
   enum class Change { perhaps, surely };
   /// Looks whether what is watched is still what is there, and if not covers it again.
   void check(Change change);
@@ -70,6 +76,7 @@ class TreeCoverage : public std::enable_shared_from_this<TreeCoverage> {
   Workers& workers_;
   std::shared_ptr<TreeThreads> threads_;
   WatchHub& hub_;
+  EventSieve& sieve_;
   const std::string name_;
   const std::string root_;
   Owner owner_;

@@ -53,7 +53,7 @@ void TreeMonitor::start() {
       });
   // Lives no longer than this object does, as the poller.
   coverage_ = std::make_shared<TreeCoverage>(
-      context_.io, context_.workers, threads_, context_.hub, state_.config().name, state_.config().root,
+      context_.io, context_.workers, threads_, context_.hub, context_.sieve, state_.config().name, state_.config().root,
       TreeCoverage::Owner{[this] { return context_.places->at(state_.config().name).root.native(); },
                           [this] { return generation_; },
                           [this](bool events, const std::string& refusal) { state_.set_watching(events, refusal); },
@@ -129,7 +129,7 @@ void TreeMonitor::on_tick(Clock::time_point now) {
   warn_if_late(now);
   coverage_->on_tick(now);
   const auto& name = state_.config().name;
-  if (threads_->standstill(now) >= kHangs) {
+  if (std::max(threads_->standstill(now), coverage_->standstill(now)) >= kHangs) {
     answered_at_.reset();
     if (state_.is_stalled()) return;
     state_.set_stalled(true);

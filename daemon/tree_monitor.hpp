@@ -38,6 +38,7 @@ struct MonitorContext {
   Workers& workers;
   std::shared_ptr<scanner::Throttle> throttle;  ///< of all limited scans
   WatchHub& hub;
+  EventSieve& sieve;
   StateStore& store;                                      ///< touched in Workers::record only
   HistoryStore& history;                                  ///< likewise
   TouchStore& touches;                                    ///< likewise

@@ -14,13 +14,14 @@ namespace {
 using manifests::Result;
 using scanner::TreeRoot;
 
-/// Events name directories by handles; where those cannot be opened again nobody can tell what happened where.
-Result<void> can_open_handles(const TreeRoot& root) {
-  const auto handle = scanner::handle_of(root.fd.get(), "");
-  if (!handle) return handle.error();
+/// The root's handle. Events name directories by those; where they cannot be opened again nobody can tell what happened
+/// where.
+Result<scanner::FileHandle> usable_handle(const TreeRoot& root) {
+  auto handle = scanner::handle_of(root.fd.get(), "");
+  if (!handle) return handle;
   const auto opened = scanner::open_by_handle(root.fd.get(), *handle, O_PATH);
   if (!opened) return manifests::system_error("open_by_handle_at", errno);
-  return {};
+  return handle;
 }
 
 }  // namespace
@@ -62,11 +63,12 @@ Coverage WatchHub::cover(const std::string& root) {
     return coverage;
   }
   const auto file_system = watcher->watch(*opened);
-  const auto usable = file_system ? can_open_handles(*opened) : file_system.error();
-  if (usable) {
+  auto handle = file_system ? usable_handle(*opened) : file_system.error();
+  if (handle) {
+    coverage.handle = std::move(*handle);
     coverage.events = std::make_shared<const scanner::DirtyPaths>(root, opened->identity, *file_system);
   } else {
-    coverage.refusal = usable.error().message;
+    coverage.refusal = handle.error().message;
   }
   return coverage;
 }

@@ -15,6 +15,7 @@ namespace driftd::daemon {
 /// How a tree is watched, and what its root was when that began.
 struct Coverage {
   std::optional<scanner::TreeRoot::Identity> root;    ///< nothing: there was none that could be opened
+  scanner::FileHandle handle;                         ///< of the root, where there are events
   std::shared_ptr<const scanner::DirtyPaths> events;  ///< tells which of the tree's paths they concern; null: polling
   std::string refusal;                                ///< where they will not be told: why
   unsigned turn = 0;                                  ///< the hub's, then

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <map>
 #include <utility>
 
@@ -17,16 +16,6 @@ using manifests::UniqueFd;
 
 /// No path: a component cannot be a slash.
 constexpr const char* kAnywhere = "/";
-
-/// Where an open directory stands now, as this process sees it.
-std::optional<std::string> path_of(int fd) {
-  const std::string link = "/proc/self/fd/" + std::to_string(fd);
-  std::string path(PATH_MAX, '\0');
-  const ssize_t length = ::readlink(link.c_str(), path.data(), path.size());
-  if (length <= 0) return std::nullopt;
-  path.resize(static_cast<std::size_t>(length));
-  return path;
-}
 
 /// Found by walking up, for a directory that is too deep to have a path. In doubt it is.
 bool is_beneath(int root, const UniqueFd& directory) {
@@ -55,7 +44,7 @@ std::optional<std::string> directory_beneath(int root, const std::string& root_p
   const UniqueFd directory = open_by_handle(root, {event.handle_type, event.handle}, O_PATH);
   if (!directory && (errno == ESTALE || errno == EINVAL)) return std::nullopt;
   if (!directory) return kAnywhere;
-  const auto path = path_of(directory.get());
+  const auto path = place_of(directory.get());
   if (!path && !is_beneath(root, directory)) return std::nullopt;
   if (!path) return kAnywhere;  // deeper than PATH_MAX
   if (*path == root_path) return "";
@@ -80,7 +69,7 @@ void add(Dirty& dirty, const std::string& directory, const std::string& name) {
 std::optional<Dirty> DirtyPaths::look_up(const std::vector<WatchEvent>& events, const KnownFiles& known) const {
   const auto root = TreeRoot::open(root_);
   if (!root || !root->identity.is_same_directory(identity_)) return std::nullopt;
-  const auto root_path = path_of(root->fd.get());
+  const auto root_path = place_of(root->fd.get());
   if (!root_path) return std::nullopt;
   Dirty dirty;
   // Many events share a directory.

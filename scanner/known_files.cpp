@@ -67,6 +67,14 @@ bool KnownFiles::holds(const KnownFile& file) const {
          std::binary_search(base_->begin(), base_->end(), file);
 }
 
+bool KnownFiles::knows(FileNumber file) const {
+  const auto holds = [&](const Files& files) {
+    const auto at = std::lower_bound(files->begin(), files->end(), KnownFile{file, 0});
+    return at != files->end() && at->file == file;
+  };
+  return holds(newer_) || holds(base_);
+}
+
 void KnownFiles::add_to(Scope& scope, FileNumber file) const {
   for (const Files& files : {newer_, base_}) {
     auto at = std::lower_bound(files->begin(), files->end(), KnownFile{file, 0});

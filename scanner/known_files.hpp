@@ -43,6 +43,7 @@ class KnownFiles {
   [[nodiscard]] KnownFiles with(const KnownFiles& newer) const;
 
   [[nodiscard]] bool holds(const KnownFile& file) const;
+  [[nodiscard]] bool knows(FileNumber file) const;
   /// Every path of the file.
   void add_to(Scope& scope, FileNumber file) const;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstring>
 
@@ -100,6 +101,15 @@ bool is_remote(const std::string& path) {
     case kLustre: return true;
     default: return false;
   }
+}
+
+std::optional<std::string> place_of(int directory) {
+  const std::string link = "/proc/self/fd/" + std::to_string(directory);
+  std::string path(PATH_MAX, '\0');
+  const ssize_t length = ::readlink(link.c_str(), path.data(), path.size());
+  if (length <= 0) return std::nullopt;
+  path.resize(static_cast<std::size_t>(length));
+  return path;
 }
 
 UniqueFd open_by_handle(int mount, const FileHandle& handle, int flags) {

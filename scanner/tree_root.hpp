@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "manifests/error.hpp"
@@ -46,6 +47,9 @@ struct TreeRoot {
 /// Whether what is there is answered for by another host or a program, and may change without this kernel knowing: a
 /// network, cluster or FUSE file system.
 bool is_remote(const std::string& path);
+
+/// Where an open directory stands now, as this process sees it. Nothing where that is too deep to have a path.
+std::optional<std::string> place_of(int directory);
 
 /// A file's or directory's handle as name_to_handle_at(2) and change events give it.
 struct FileHandle {

@@ -96,6 +96,35 @@ def test_what_happens_beside_the_tree_is_none_of_its_business(site: Site, app: T
         daemon.wait_for_drift("app", {"added": 1})
 
 
+def test_trees_that_share_a_file_system_are_each_told_of_their_own(site: Site, app: Tree) -> None:
+    """What lies outside of all is sorted out once for all of them; a link of one tree's file there is not outside."""
+    require_events(site.directory)
+    other = site.tree("other")
+    write_files(other.root, {"app.py": "print('other')\n", "lib/deep/util.py": "x\n"})
+    site.release(other)
+    for tree in (app, other):
+        tree.settings.update(quick_scan="1h", full_scan="24h")
+    beside = site.directory / "beside"
+    write_files(beside, {"app.py": "not watched\n"})
+    (beside / "link").hardlink_to(other.root / "app.py")
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        daemon.wait_for_drift("other", {})
+        write_files(beside, {"app.py": "not watched\n"})
+        write_files(app.root, {"new.py": "x\n"})
+        daemon.wait_for_drift("app", {"added": 1})
+        write_files(other.root, {"lib/deep/util.py": "edited\n"})
+        daemon.wait_for_drift("other", {"modified": 1})
+        with (beside / "link").open("a") as link:
+            link.write("edited\n")
+        daemon.wait_for_drift("other", {"modified": 2})
+        beside.rename(app.root / "moved")
+        daemon.wait_for_drift("app", {"added": 2})
+        write_files(app.root, {"app.py": "edited\n"})
+        daemon.wait_for_drift("app", {"added": 2, "modified": 1})
+        assert scans(daemon, "app") == scans(daemon, "other") == 1
+
+
 def in_parallel(files: list[Path], change: Callable[[Path], object]) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(change, files))
