@@ -4,6 +4,7 @@
 #include <sys/fanotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -25,6 +26,11 @@ constexpr std::uint64_t kMask =
     FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_ONDIR;
 /// Reading in batches costs a third of reading each event at once.
 constexpr int kPauseMilliseconds = 5;
+/// Once so many batches have come one after the other, each takes longer, since it costs something for each tree.
+/// Unless they are so large that the kernel's queue could overflow.
+constexpr int kManyBatches = 20;
+constexpr std::uint64_t kLargeBatch = 4000;
+constexpr int kLongPauseMilliseconds = 15;
 constexpr std::size_t kBufferSize = 256 * 1024;
 /// Distinct paths held before they are handed on, so that a storm does not grow the batch without bound.
 constexpr std::size_t kMaxDistinct = 16 * 1024;
@@ -56,6 +62,7 @@ class FanotifyWatcher final : public Watcher {
   void drain() {
     pollfd wait[2] = {{group_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
     auto paused = std::chrono::steady_clock::now();
+    int batches = 0;  // without a rest between them
     for (;;) {
       const bool is_waiting = ::poll(wait, 1, 0) > 0;
       if (!is_waiting && ::poll(wait, 2, -1) < 0 && errno != EINTR) return fail(errno);
@@ -72,10 +79,12 @@ class FanotifyWatcher final : public Watcher {
         take(buffer_.data(), static_cast<std::size_t>(length));
         if (seen_.size() >= kMaxDistinct) break;
       }
+      batches = is_waiting && batch_.received < kLargeBatch ? std::min(batches + 1, kManyBatches) : 0;
       hand_over();
       paused = std::chrono::steady_clock::now();
       // The first event is read at once; what follows upon it arrives as one batch. The stop request ends the pause.
-      if (::poll(wait + 1, 1, kPauseMilliseconds) > 0) return;
+      const int pause = batches < kManyBatches ? kPauseMilliseconds : kLongPauseMilliseconds;
+      if (::poll(wait + 1, 1, pause) > 0) return;
     }
   }
 
