@@ -239,7 +239,8 @@ TEST_CASE("a user namespace has numbers of its own") {
     sleep();
   });
   const auto evidence = read(process);
-  if (!evidence) return driftd::test::skip("needs user namespaces");
+  // Without it has ended, perhaps as a zombie: the kernel, or a sanitizer's thread, allows none.
+  if (!evidence || evidence->executable.empty()) return driftd::test::skip("needs user namespaces");
   CHECK(evidence->uid == kNobody);
   CHECK(evidence->uid_in_doubt);
 }
