@@ -19,6 +19,8 @@ using manifests::RelPath;
 
 /// An editor's write, rename and delete become one look.
 constexpr auto kSettle = std::chrono::milliseconds(100);
+constexpr auto kShortestCalm = std::chrono::seconds(1);
+constexpr auto kLongestCalm = std::chrono::seconds(60);
 /// More changed paths than this are cheaper to find by looking at everything.
 constexpr std::size_t kMostPending = 20'000;
 
@@ -34,6 +36,7 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       deploy_timer_(context.io),
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
       touches_(std::make_shared<TouchRecorder>(context.io, context.workers, context.touches, state_.config().name)),
+      calm_timer_(context.io),
       settle_timer_(context.io) {}
 
 void TreeMonitor::start() {
@@ -84,6 +87,7 @@ void TreeMonitor::stop() {
   if (finder_) finder_->stop();
   recorder_->stop();
   touches_->stop();
+  calm_timer_.cancel();
   settle_timer_.cancel();
   context_.workers.close_tree(threads_);
 }
@@ -271,6 +275,26 @@ void TreeMonitor::on_dirty(const scanner::Dirty& dirty, Clock::time_point since)
   arm_rescan();
 }
 
+void TreeMonitor::await_calm() {
+  scanner::Dirty unstable;
+  for (const auto& [path, unverified] : state_.drift().unverified()) {
+    if (unverified.reason != scanner::UnverifiedReason::unstable) continue;
+    const auto relative = RelPath::parse(path);
+    relative ? unstable.paths.add(*relative) : void(unstable.anywhere = true);
+  }
+  if (unstable.empty()) {
+    calm_delay_ = {};
+    calm_timer_.cancel();
+    return;
+  }
+  calm_delay_ = std::clamp<std::chrono::seconds>(calm_delay_ * 2, kShortestCalm, kLongestCalm);
+  calm_timer_.expires_after(calm_delay_);
+  calm_timer_.async_wait([weak = weak_from_this(), unstable](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (self && !error && !self->stopped_) self->on_dirty(unstable, Clock::now());
+  });
+}
+
 void TreeMonitor::arm_rescan() {
   if (settling_ || rescanning_ || (!plan_ && !pending_.anywhere)) return;
   settling_ = true;
@@ -332,6 +356,7 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
                           *cache_);
       Touches touches = touches_in(*rescanned.result, plan_->manifest->identity(), wall_clock());
       record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later), std::move(touches));
+      await_calm();
       end_deploy_if_done();
       context_.publish();
       finder_->look_later();

@@ -161,6 +161,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// What a look met something mounted at. A mount that has come and gone before anybody could read of it is in no
   /// table, so it is looked at again whenever mounts change, and again if that was during a look.
   void look_behind_mounts();
+  /// What changed again and again while it was read is looked at again soon, though no event may come any more.
+  void await_calm();
   void arm_rescan();
   /// Whoever looks there from now on reads what is there: it may have changed without a trace in its times.
   void forget(const scanner::Scope& touched);
@@ -207,6 +209,8 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::shared_ptr<DriftRecorder> recorder_;
   std::shared_ptr<TouchRecorder> touches_;
 
+  boost::asio::steady_timer calm_timer_;
+  std::chrono::seconds calm_delay_{};  ///< until the next look at what is unstable
   boost::asio::steady_timer settle_timer_;
   scanner::Dirty pending_;
   std::optional<Clock::time_point> pending_since_;

@@ -165,6 +165,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
               scanned.duration.count(), drift.open().size(), drift.unverified().size(),
               drift.pending().empty() ? "" : fmt::format(", {} pending", drift.pending().size()));
   record(changes, std::move(touches));
+  await_calm();
   end_deploy_if_done();
   finder_->look_later();
   const bool has_all = (ended.completes ? ended.completes->began : scanned.began) > lost_at_;

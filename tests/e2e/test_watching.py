@@ -4,6 +4,7 @@ import mmap
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -446,6 +447,31 @@ def test_a_directory_moved_away_behind_a_link(site: Site, app: Tree) -> None:
         write_files(site.directory / "moved", {"util.py": "edited\n"})
         write_files(app.root, {"app.py": "edited\n"})
         daemon.wait_for_drift("app", {"type": 1, "modified": 1}, POLL_SECONDS)
+
+
+def test_what_was_unstable_is_looked_at_again(site: Site, app: Tree) -> None:
+    """By itself: no event tells that it has become calm."""
+    site.settings["watch"] = "polling"
+    busy = app.root / "busy"
+    busy.write_bytes(os.urandom(64 << 20))
+    site.release(app)
+    is_calm = threading.Event()
+
+    def touch() -> None:
+        while not is_calm.is_set():
+            os.utime(busy)
+            time.sleep(0.0005)
+
+    with ThreadPoolExecutor(1) as pool, Daemon(site) as daemon:
+        toucher = pool.submit(touch)
+        try:
+            daemon.wait_for_metrics(
+                lambda page: page.value("driftd_unverified_paths", tree="app", reason="unstable") == 1, "unstable", 30
+            )
+        finally:
+            is_calm.set()
+        toucher.result()
+        daemon.wait_for_drift("app", {}, 20)
 
 
 def test_a_rescan_before_a_scan_begins_does_not_count_as_newer(site: Site, app: Tree, workdir: Path) -> None:
