@@ -204,6 +204,9 @@ def test_the_daemon_that_meets_it(site: Site, app: Tree, workdir: Path) -> None:
     app.settings["quick_scan"] = "1s"
     source = workdir / "elsewhere"
     source.mkdir()
+    # Listed, or it would be found as added if it is looked at before something is mounted there.
+    (app.root / "hung").mkdir()
+    site.release(app, sequence=2)
     with Daemon(site) as daemon:
         daemon.wait_for_drift("app", {}, SOON)
         with hanging_mount(source, app.root / "hung", workdir / "switch") as mount:

@@ -47,7 +47,7 @@ def hanging_mount(source: Path, mount: Path, switch: Path | None = None) -> Iter
     require_fuse()
     switch = switch or mount.with_name(mount.name + ".switch")
     switch.write_text("")
-    mount.mkdir()
+    mount.mkdir(exist_ok=True)
     server = subprocess.Popen([sys.executable, _SERVER, source, mount, switch], start_new_session=True)
     hanging = HangingMount(mount, switch)
     try:

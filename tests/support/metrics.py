@@ -35,6 +35,10 @@ class Page:
     helps: dict[str, str]
     samples: dict[tuple[str, Labels], float]
 
+    def __repr__(self) -> str:
+        """The page as it was served, without the comments, for the message of a test that failed."""
+        return "\n".join(["a page:", *(line for line in self.text.splitlines() if not line.startswith("#"))])
+
     def value(self, name: str, /, **labels: str) -> float | None:
         """The value of exactly this series; None if the page has no such series."""
         return self.samples.get((name, frozenset(labels.items())))
