@@ -406,11 +406,27 @@ TEST_CASE("evidence ends with the drift") {
 TEST_CASE("recalled drift has its evidence back when it is found again") {
   DriftSet set;
   OpenDrift before{finding("a"), 5};
-  before.evidence = std::make_shared<const PathEvidence>(by(7));
+  before.evidence = std::make_shared<const PathEvidence>(by(7, 9));
   set.recall({{"a", before}});
-  const auto changes = set.apply(seen("a", "1"), {}, 10);
+  ScanResult found = seen("a", "1");
+  found.findings.front().changed_at = 9;
+  const auto changes = set.apply(found, {}, 10);
   CHECK(author(set) == 7);
   CHECK(changes.attributed.empty());
+}
+
+TEST_CASE("what was removed and is missing still after a while that nobody saw is nobody's, and that is kept") {
+  DriftSet set;
+  OpenDrift before{finding("a", DriftKind::missing), 5};
+  before.evidence = std::make_shared<const PathEvidence>(by(7, 9));
+  set.recall({{"a", before}});
+  ScanResult found = seen("a", "1");
+  found.findings.front().kind = DriftKind::missing;
+  const auto changes = set.apply(found, {}, 10);
+  CHECK(author(set) == 0);
+  CHECK(paths_of(changes.recalled) == Paths{"a"});
+  CHECK(paths_of(changes.attributed) == Paths{"a"});
+  CHECK(set.open().at("a").first_seen == 5);
 }
 
 TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that is news") {
