@@ -76,6 +76,12 @@ UniqueFd pidfd_in(const char* record) {
   return UniqueFd(pidfd >= 0 ? pidfd : -1);
 }
 
+std::size_t granted(const char* limit, std::size_t otherwise) {
+  std::size_t number = otherwise;
+  if (!(std::ifstream(std::string("/proc/sys/fs/fanotify/") + limit) >> number)) return otherwise;
+  return number;
+}
+
 UniqueFd new_group() {
   return UniqueFd(
       ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME_TARGET | FAN_REPORT_PIDFD,
@@ -89,23 +95,23 @@ Result<void> EvidenceGroup::is_granted() {
   return {};
 }
 
-std::size_t EvidenceGroup::most() {
-  std::size_t granted = 128;  // the kernel's own default
-  std::ifstream("/proc/sys/fs/fanotify/max_user_groups") >> granted;
-  return granted / 2;
-}
+// Without these files: the kernel's own defaults, of marks the least.
+std::size_t EvidenceGroup::most() { return granted("max_user_groups", 128) / 2; }
+
+std::size_t EvidenceGroup::most_marks() { return granted("max_user_marks", 8192) / 2; }
 
 Result<std::unique_ptr<EvidenceGroup>> EvidenceGroup::open(std::string root,
                                                            std::shared_ptr<const manifests::VerifiedManifest> manifest,
-                                                           EvidenceBook& book) {
+                                                           EvidenceBook& book, std::size_t most_marks) {
   UniqueFd group = new_group();
   if (!group) return manifests::system_error("fanotify", errno);
   return std::unique_ptr<EvidenceGroup>(
-      new EvidenceGroup(std::move(group), std::move(root), std::move(manifest), book));  // NOLINT: private
+      new EvidenceGroup(std::move(group), std::move(root), std::move(manifest), book, most_marks));  // NOLINT: private
 }
 
 EvidenceGroup::EvidenceGroup(UniqueFd group, std::string root,
-                             std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book)
+                             std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book,
+                             std::size_t most_marks)
     : group_(std::move(group)),
       root_(std::move(root)),
       manifest_(std::move(manifest)),
@@ -113,7 +119,22 @@ EvidenceGroup::EvidenceGroup(UniqueFd group, std::string root,
       buffer_(kBufferSize) {
   const UniqueFd directory(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory) root_identity_ = identity_of(directory.get());
+  share_out(most_marks);
   mark_all();
+}
+
+void EvidenceGroup::share_out(std::size_t most_marks) {
+  const EntryIndex end = manifest_->manifest().size();
+  for (beyond_ = 0; beyond_ < end; ++beyond_) {
+    if (!is_to_be_marked(beyond_)) continue;
+    if (marks_ == most_marks) return;
+    ++marks_;
+  }
+}
+
+bool EvidenceGroup::is_to_be_marked(EntryIndex entry) const {
+  const manifests::Manifest& manifest = manifest_->manifest();
+  return manifest.type(entry) == EntryType::directory && !manifest.ignore(entry);
 }
 
 bool EvidenceGroup::is_of(const std::string& root, const manifests::VerifiedManifest& manifest) const {
@@ -149,16 +170,16 @@ void EvidenceGroup::mark_more() {
   }
   if (!is_marking() && unmarked_ > 0) {
     trouble_ = "who makes changes in " + std::to_string(unmarked_) +
-               " directories will not be known: the kernel allows no more marks";
+               " directories will not be known: each user has a number of marks, half of which are left to other "
+               "programs (fs.fanotify.max_user_marks)";
   }
 }
 
-/// What is ignored may be a storm that tells nothing.
 bool EvidenceGroup::mark(int root, EntryIndex entry) {
-  const manifests::Manifest& manifest = manifest_->manifest();
-  if (manifest.type(entry) != EntryType::directory || manifest.ignore(entry)) return false;
+  if (!is_to_be_marked(entry)) return false;
+  if (entry >= beyond_) return ++unmarked_, false;
   // Parents come before children, so whatever is made meanwhile is told by its parent.
-  const UniqueFd directory = open_directory_beneath(root, manifest.path(entry));
+  const UniqueFd directory = open_directory_beneath(root, manifest_->manifest().path(entry));
   if (!directory) return true;
   if (::fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_ONLYDIR, kMask, directory.get(), nullptr) == 0) return true;
   if (errno == ENOSPC || errno == ENOMEM) {

@@ -27,12 +27,18 @@ class EvidenceGroup {
 
   /// How many there should be at once: half of those that the kernel grants each user, whose other programs want some.
   static std::size_t most();
+  /// Likewise how many marks, in all groups.
+  static std::size_t most_marks();
 
-  /// Fails where the kernel grants no group. The book outlives this object.
+  /// Fails where the kernel grants no group. The book outlives this object. Of more directories than `most_marks` the
+  /// first are marked.
   static manifests::Result<std::unique_ptr<EvidenceGroup>> open(
-      std::string root, std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book);
+      std::string root, std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book,
+      std::size_t most_marks);
 
   [[nodiscard]] int descriptor() const { return group_.get(); }
+  /// How many directories it marks, or will.
+  [[nodiscard]] std::size_t marks() const { return marks_; }
   /// The same directory by the same manifest.
   [[nodiscard]] bool is_of(const std::string& root, const manifests::VerifiedManifest& manifest) const;
 
@@ -68,8 +74,12 @@ class EvidenceGroup {
   };
 
   EvidenceGroup(manifests::UniqueFd group, std::string root,
-                std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book);
+                std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book,
+                std::size_t most_marks);
 
+  void share_out(std::size_t most_marks);
+  /// It tells of what happens in it, unless it is ignored: that may be a storm that tells nothing.
+  [[nodiscard]] bool is_to_be_marked(manifests::EntryIndex entry) const;
   [[nodiscard]] manifests::UniqueFd open_root() const;
   bool mark(int root, manifests::EntryIndex entry);
   void mark_below(const std::string& directory);
@@ -89,6 +99,8 @@ class EvidenceGroup {
   std::array<std::uint64_t, 2> root_identity_{};  ///< device and inode
   std::shared_ptr<const manifests::VerifiedManifest> manifest_;
   EvidenceBook& book_;
+  std::size_t marks_ = 0;
+  manifests::EntryIndex beyond_ = 0;  ///< entries from here on have no share of the marks
   manifests::EntryIndex next_ = 0;
   manifests::EntryIndex end_ = 0;
   std::uint64_t unmarked_ = 0;  ///< directories beyond what the kernel allows

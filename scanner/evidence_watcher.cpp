@@ -121,6 +121,15 @@ std::size_t count_groups(Shared& shared) {
       std::count_if(shared.trees.begin(), shared.trees.end(), [](const auto& tree) { return tree->group != nullptr; }));
 }
 
+/// Of those that one user has, for one more group.
+std::size_t marks_left(Shared& shared) {
+  const std::lock_guard lock(shared.mutex);
+  std::size_t taken = 0;
+  for (const auto& tree : shared.trees) taken += tree->group ? tree->group->marks() : 0;
+  const std::size_t most = EvidenceGroup::most_marks();
+  return most - std::min(most, taken);
+}
+
 void adopt(Shared& shared, Tree& tree, Tree::Wanted wanted) {
   if (tree.group && !tree.group->has_failed() && tree.group->is_of(wanted.root, *wanted.manifest)) {
     return tree.group->mark_all();
@@ -132,7 +141,7 @@ void adopt(Shared& shared, Tree& tree, Tree::Wanted wanted) {
                 "who makes changes will not be known: more trees would leave other programs too few of the "
                 "fanotify groups that each user has (fs.fanotify.max_user_groups)");
   }
-  auto group = EvidenceGroup::open(std::move(wanted.root), std::move(wanted.manifest), tree.book);
+  auto group = EvidenceGroup::open(std::move(wanted.root), std::move(wanted.manifest), tree.book, marks_left(shared));
   if (group) {
     tree.group = std::move(*group);
   } else {

@@ -167,7 +167,8 @@ class FanotifyWatcher final : public Watcher {
 }  // namespace
 
 Result<std::unique_ptr<Watcher>> make_fanotify_watcher(OnWatchBatch on_batch) {
-  constexpr unsigned kFlags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
+  // Whatever else marks what it can, there are marks for this: a few.
+  constexpr unsigned kFlags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_MARKS;
   constexpr unsigned kEventFlags = O_RDONLY | O_LARGEFILE | O_CLOEXEC;
   UniqueFd group(::fanotify_init(kFlags | FAN_REPORT_DFID_NAME_TARGET, kEventFlags));
   // Before Linux 5.17 files are told by name alone.

@@ -261,7 +261,8 @@ TEST_CASE("when events come too fast, nothing is known rather than something wro
   site.release();
   EvidenceBook book;
   if (!EvidenceGroup::is_granted()) return driftd::test::skip(kNeeds);
-  const auto group = must(EvidenceGroup::open(site.tree.path(), site.plan().manifest, book));
+  const auto group = must(EvidenceGroup::open(site.tree.path(), site.plan().manifest, book, 10));
+  CHECK(group->marks() == 2);
   while (group->is_marking()) group->mark_more();
   REQUIRE_FALSE(group->has_failed());
   ProcessReader reader = must(ProcessReader::open());
@@ -290,6 +291,28 @@ TEST_CASE("when events come too fast, nothing is known rather than something wro
   while (group->is_marking()) group->mark_more();
   shell("echo z > " + site.tree.at("a"));
   CHECK(seen().contains("a"));
+}
+
+TEST_CASE("of more directories than there are marks for the first are marked, and it is said how many are not") {
+  ScanSite site;
+  for (const char* directory : {"a", "b", "c"}) site.tree.dirs(directory);
+  for (const char* file : {"a/file", "b/file", "c/file"}) site.tree.file(file, "x");
+  site.release();
+  EvidenceBook book;
+  if (!EvidenceGroup::is_granted()) return driftd::test::skip(kNeeds);
+  const auto group = must(EvidenceGroup::open(site.tree.path(), site.plan().manifest, book, 2));
+  CHECK(group->marks() == 2);
+  while (group->is_marking()) group->mark_more();
+  const std::string trouble = group->take_trouble();
+  CHECK(trouble.starts_with("who makes changes in 2 directories will not be known"));
+  CHECK(trouble.find("fs.fanotify.max_user_marks") != std::string::npos);
+  ProcessReader reader = must(ProcessReader::open());
+  for (const auto& [file, is_known] : {std::pair("a/file", true), std::pair("c/file", false)}) {
+    shell("echo y > " + site.tree.at(file) + "; sleep 0.2");
+    while (!group->drain(reader)) continue;
+    const ScanResult result = site.scan_whole();
+    CHECK(book.take(result, EvidenceBook::Clock::now()).contains(file) == is_known);
+  }
 }
 
 TEST_CASE("trees in any number leave other programs the groups that they need") {
