@@ -152,7 +152,8 @@ def test_slow_clients_cost_nobody_else_anything(daemon: Daemon) -> None:
             client = stack.enter_context(connect(daemon))
             client.sendall(b"GET /metr" if number % 2 else (b"GET /metrics HTTP/1.1\r\n" + HEADER + b"\r\n") * 50)
         taken = [seconds_for_metrics(daemon) for _ in range(10)]
-        assert max(taken) < 1, f"seconds taken: {taken}"
+        # Who had to wait for one of them would wait until it is dropped, for ten seconds.
+        assert max(taken) < 5, f"seconds taken: {taken}"
 
 
 def test_a_silent_client_is_dropped(daemon: Daemon) -> None:
