@@ -43,7 +43,7 @@ Inquiry inquire_place(const TreeConfig& tree, std::chrono::milliseconds patience
     char byte = 0;
     if (manifest) (void)!::read(manifest->fd.get(), &byte, 1);
     const TreePlace place = find_place(tree);
-    return Texts{place.root, place.manifest, place.is_remote ? "remote" : "local"};
+    return Texts{place.root, place.manifest, place.manifest_name, place.is_remote ? "remote" : "local"};
   };
   return {tree.root, ask, patience};
 }
@@ -51,7 +51,7 @@ Inquiry inquire_place(const TreeConfig& tree, std::chrono::milliseconds patience
 Result<TreePlace> place_told(const Result<Texts>& answer) {
   if (!answer) return answer.error();
   const Texts& texts = *answer;
-  return TreePlace{texts.at(0), texts.at(1), texts.at(2) == "remote", true};
+  return TreePlace{texts.at(0), texts.at(1), texts.at(2), texts.at(3) == "remote", true};
 }
 
 /// Told in sixes: the tree's number, then a NamedPath or a Detour, with what it is and its path first.

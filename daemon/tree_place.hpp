@@ -15,6 +15,8 @@ namespace driftd::daemon {
 struct TreePlace {
   std::filesystem::path root;
   std::filesystem::path manifest;
+  /// As it is named: a link of that name is a manifest's place, too.
+  std::filesystem::path manifest_name;
   bool is_remote = false;  ///< on a network or FUSE file system
   bool is_known = false;   ///< by asking the file system
 

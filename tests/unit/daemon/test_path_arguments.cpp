@@ -38,8 +38,8 @@ std::vector<Paths> shown(const std::vector<AskedPaths>& asked) {
   return all;
 }
 
-TreePlace known(const std::string& root) { return {root, root + "/manifest", false, true}; }
-TreePlace silent(const std::string& root) { return {root, root + "/manifest", false, false}; }
+TreePlace known(const std::string& root) { return {root, root + "/manifest", "", false, true}; }
+TreePlace silent(const std::string& root) { return {root, root + "/manifest", "", false, false}; }
 
 }  // namespace
 
