@@ -22,7 +22,7 @@ std::string headline(const TreeReport& tree, std::int64_t now, Colour colour) {
     if (tree.scan->findings.empty()) {
       line += fmt::format("  {}, {:.2f} s", count(tree.scan->entries, "entry", "entries"), tree.seconds);
     } else {
-      line += fmt::format("  {} of {}", tree.scan->findings.size(), count(tree.scan->entries, "entry", "entries"));
+      line += "  " + share_of_drift(tree.scan->findings.size(), tree.scan->entries);
     }
     if (tree.partial) line += " (only the paths given)";
   }

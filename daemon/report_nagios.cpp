@@ -46,9 +46,9 @@ std::string tree_phrase(const TreeReport& tree, std::int64_t now) {
   if (tree.manifest) text += " " + escape(tree.manifest->header().release);
   text += " " + std::string(to_string(tree.verdict()));
   if (tree.scan) {
-    const std::string entries = count(tree.scan->entries, "entry", "entries");
     const std::size_t drift = tree.scan->findings.size();
-    text += drift > 0 ? fmt::format(", {} of {}", drift, entries) : ", " + entries;
+    text +=
+        ", " + (drift > 0 ? share_of_drift(drift, tree.scan->entries) : count(tree.scan->entries, "entry", "entries"));
     if (!tree.scan->pending.empty()) text += fmt::format(", {} pending", tree.scan->pending.size());
     if (!tree.scan->unverified.empty()) text += fmt::format(", {} unverified", tree.scan->unverified.size());
     if (tree.partial) text += " (only the paths given)";
@@ -119,6 +119,7 @@ std::string long_output(const CheckReport& report) {
     for (const auto& one : tree.scan->unverified) {
       add(fmt::format("unverified {}  {}", escape(path_on_host(tree, one.path)), to_string(one.reason)));
     }
+    for (const auto& one : tree.scan->pending) add(fmt::format("pending {}", escape(path_on_host(tree, one.path))));
   }
   if (lines > kMostLines) text += fmt::format("... and {} more: driftd check\n", lines - kMostLines);
   return text;

@@ -85,6 +85,11 @@ std::string count(std::uint64_t number, std::string_view one, std::string_view m
   return fmt::format("{} {}", number, number == 1 ? one : many);
 }
 
+std::string share_of_drift(std::uint64_t drift, std::uint64_t entries) {
+  const std::string all = count(entries, "entry", "entries");
+  return drift <= entries ? fmt::format("{} of {}", drift, all) : fmt::format("{} paths, {}", drift, all);
+}
+
 std::string signed_by(const manifests::VerifiedManifest& manifest) {
   std::string keys;
   for (const auto& key : manifest.keys()) keys += (keys.empty() ? "" : ", ") + to_string(key.id).substr(0, kShortKeyId);

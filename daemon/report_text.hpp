@@ -23,6 +23,8 @@ std::string ago(std::int64_t seconds);
 
 /// `1 entry`, `2 entries`.
 std::string count(std::uint64_t number, std::string_view one, std::string_view many);
+/// `3 of 12 entries`; or `30 paths, 12 entries`, as what was added is none.
+std::string share_of_drift(std::uint64_t drift, std::uint64_t entries);
 
 /// `signed by 379A90A0 on 2026-11-21`.
 std::string signed_by(const manifests::VerifiedManifest& manifest);

@@ -24,9 +24,9 @@ std::string headline(const TreeStatus& tree, std::int64_t now, Colour colour) {
     line += " for " + lasting(std::max<std::int64_t>(0, now - seconds(summary.verdict_since)));
   }
   if (tree.manifest) {
-    const std::string entries = count(tree.manifest->manifest().size(), "entry", "entries");
+    const std::uint64_t entries = tree.manifest->manifest().size();
     const std::uint64_t drifted = summary.drifted_paths();
-    line += drifted == 0 ? "  " + entries : fmt::format("  {} of {}", drifted, entries);
+    line += "  " + (drifted == 0 ? count(entries, "entry", "entries") : share_of_drift(drifted, entries));
     const std::string expired = expiry(*tree.manifest, tree.trusted_now, colour);
     if (!expired.empty()) line += "  " + expired;
   }
