@@ -11,12 +11,27 @@ namespace {
 
 using manifests::Result;
 
+/// Stops when either does.
+class EitherStop {
+ public:
+  EitherStop(const std::stop_token& one, const std::stop_token& other)
+      : when_one_(one, Request{stop_}), when_other_(other, Request{stop_}) {}
+
+  [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  struct Request {
+    std::stop_source& stop;
+    void operator()() const { stop.request_stop(); }
+  };
+  std::stop_source stop_;
+  std::stop_callback<Request> when_one_;
+  std::stop_callback<Request> when_other_;
+};
+
 Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const WorkContext& context) {
   if (job.given_up.stop_requested()) return manifests::Error{manifests::ErrorCode::io, "the scan is not wanted"};
-  std::stop_source stop;
-  const auto request_stop = [&stop] { stop.request_stop(); };
-  const std::stop_callback when_all_ends(context.stop, request_stop);
-  const std::stop_callback when_given_up(job.given_up, request_stop);
+  const EitherStop stop(context.stop, job.given_up);
   auto plan = job.plan ? scanner::with_current_accounts(job.plan)
                        : make_plan(*job.places, job.tree, job.manifest, job.previous);
   if (!plan) return plan.error();
@@ -29,7 +44,7 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   options.progress = context.progress;
   options.throttle = job.throttle;
   options.root = job.root;
-  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, stop.get_token());
+  return scanner::scan(*scanned.plan, scanner::Scope::whole(), options, stop.token());
 }
 
 /// What could not be done for want of memory or threads has failed, and that shows.
@@ -57,7 +72,9 @@ Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan 
 }  // namespace
 
 Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::Scope& scope,
-                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context) {
+                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context,
+                 const std::stop_token& given_up) {
+  const EitherStop stop(context.stop, given_up);
   Rescanned rescanned{std::move(plan), manifests::Error{}, std::chrono::steady_clock::now()};
   options.progress = context.progress;
   rescanned.result = or_failure([&]() -> Result<scanner::ScanResult> {
@@ -65,7 +82,7 @@ Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::S
     if (!current) return current.error();
     rescanned.plan = std::move(*current);
     return with_evidence(
-        evidence, [&] { return scanner::scan(*rescanned.plan, scope, options, context.stop); },
+        evidence, [&] { return scanner::scan(*rescanned.plan, scope, options, stop.token()); },
         [&]() -> const scanner::ScanPlan& { return *rescanned.plan; });
   });
   return rescanned;

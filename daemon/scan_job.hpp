@@ -67,8 +67,10 @@ struct Rescanned {
 /// Never throws: an exception (no memory, no threads) fails the scan, which shows, rather than end the daemon.
 Scanned run(const ScanJob& job, const WorkContext& context);
 
-/// As scanner::scan() of paths at which something has happened, and never throws. `evidence` may be null.
+/// As scanner::scan() of paths at which something has happened, and never throws. `evidence` may be null. `given_up`:
+/// as in ScanJob.
 Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::Scope& scope,
-                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context);
+                 scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context,
+                 const std::stop_token& given_up = {});
 
 }  // namespace driftd::daemon

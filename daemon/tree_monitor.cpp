@@ -17,13 +17,6 @@ namespace {
 using manifests::escape;
 using manifests::RelPath;
 
-/// An editor's write, rename and delete become one look.
-constexpr auto kSettle = std::chrono::milliseconds(100);
-constexpr auto kShortestCalm = std::chrono::seconds(1);
-constexpr auto kLongestCalm = std::chrono::seconds(60);
-/// More changed paths than this are cheaper to find by looking at everything.
-constexpr std::size_t kMostPending = 20'000;
-
 }  // namespace
 
 TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing known)
@@ -104,6 +97,9 @@ void TreeMonitor::forget_plan() {
   ++generation_;
   plan_.reset();
   cache_.reset();
+  unread_ = {};
+  unread_since_.reset();
+  if (reading_) reading_->given_up.request_stop();
 }
 
 void TreeMonitor::on_decided(ManifestPoller::Decided decided) {
@@ -249,124 +245,6 @@ void TreeMonitor::on_mounts(const scanner::MountChanges& changes) {
     if (*scan) (*scan)->mounts_changed = true;
   }
   look_behind_mounts();
-}
-
-void TreeMonitor::look_behind_mounts() {
-  scanner::Scope mounted;
-  for (const auto& [path, unverified] : state_.drift().unverified()) {
-    const auto relative = RelPath::parse(path);
-    if (relative && unverified.reason == scanner::UnverifiedReason::mount) mounted.add(*relative);
-  }
-  if (!mounted.empty()) on_dirty({std::move(mounted)}, Clock::now());
-}
-
-void TreeMonitor::on_dirty(const scanner::Dirty& dirty, Clock::time_point since) {
-  if (dirty.anywhere) {
-    spdlog::debug("{}: which paths have changed is not known; looking at everything", state_.config().name);
-    pending_.anywhere = true;
-  }
-  auto& paths = pending_.paths;
-  for (const RelPath& path : dirty.paths.paths()) paths.add(*RelPath::parse(state_.drift().rescan_path(path.str())));
-  if (paths.paths().size() > kMostPending) {
-    forget(std::exchange(paths, {}));
-    pending_.anywhere = true;
-  }
-  if (!pending_since_) pending_since_ = since;
-  arm_rescan();
-}
-
-void TreeMonitor::await_calm() {
-  scanner::Dirty unstable;
-  for (const auto& [path, unverified] : state_.drift().unverified()) {
-    if (unverified.reason != scanner::UnverifiedReason::unstable) continue;
-    const auto relative = RelPath::parse(path);
-    relative ? unstable.paths.add(*relative) : void(unstable.anywhere = true);
-  }
-  if (unstable.empty()) {
-    calm_delay_ = {};
-    calm_timer_.cancel();
-    return;
-  }
-  calm_delay_ = std::clamp<std::chrono::seconds>(calm_delay_ * 2, kShortestCalm, kLongestCalm);
-  calm_timer_.expires_after(calm_delay_);
-  calm_timer_.async_wait([weak = weak_from_this(), unstable](boost::system::error_code error) {
-    const auto self = weak.lock();
-    if (self && !error && !self->stopped_) self->on_dirty(unstable, Clock::now());
-  });
-}
-
-void TreeMonitor::arm_rescan() {
-  if (settling_ || rescanning_ || (!plan_ && !pending_.anywhere)) return;
-  settling_ = true;
-  settle_timer_.expires_after(kSettle);
-  settle_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-    const auto self = weak.lock();
-    if (!self) return;
-    self->settling_ = false;
-    if (!error && !self->stopped_) self->start_rescan();
-  });
-}
-
-void TreeMonitor::forget(const scanner::Scope& touched) {
-  const auto release = plan_ ? plan_->manifest : state_.manifest();
-  if (!cache_ || !release) return;  // nothing has been read yet
-  const auto& manifest = release->manifest();
-  for (const RelPath& path : touched.paths()) {
-    const auto top = manifest.find(path.str());
-    if (!top) continue;
-    for (auto entry = *top; entry < manifest.subtree_end(*top); ++entry) cache_->forget(entry);
-  }
-}
-
-void TreeMonitor::start_rescan() {
-  const scanner::Dirty dirty = std::exchange(pending_, {});
-  const auto since = std::exchange(pending_since_, std::nullopt).value_or(Clock::now());
-  if (dirty.empty()) return;
-  // Also where a rescan follows: a quick scan that begins while it runs has the last word.
-  forget(dirty.paths);
-  if (dirty.anywhere || !plan_) return look_at_everything();
-  rescanning_ = true;
-  scanner::ScanOptions options;
-  options.threads = context_.config->limits.threads;
-  options.cache = cache_;
-  options.root = coverage_->root();
-  context_.workers.look(
-      *threads_,
-      [plan = plan_, scope = dirty.paths, options, evidence = evidence_](const WorkContext& context) {
-        return rescan(plan, scope, options, evidence.get(), context);
-      },
-      [weak = weak_from_this(), generation = generation_, since, plan = plan_,
-       look = coverage_->begin_look(TreeFiles::Seen::somewhere)](Rescanned rescanned) {
-        const auto self = weak.lock();
-        if (!self || self->stopped_) return;
-        if (self->plan_ == plan) self->plan_ = rescanned.plan;
-        self->on_rescan(std::move(rescanned), *look, generation, since);
-      });
-}
-
-void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation,
-                            Clock::time_point since) {
-  rescanning_ = false;
-  if (generation == generation_) {
-    if (rescanned.result) {
-      // A scan that has been asked for may begin much later, and then sees what is newer.
-      const auto began = scan_began();
-      const bool is_later = began && rescanned.began >= *began;
-      coverage_->end_look(look, TreeFiles::Seen::somewhere, plan_->manifest, std::move(rescanned.result->files),
-                          *cache_);
-      Touches touches = touches_in(*rescanned.result, plan_->manifest->identity(), wall_clock());
-      record(state_.rescan_done(std::move(*rescanned.result), wall_clock(), is_later), std::move(touches));
-      await_calm();
-      end_deploy_if_done();
-      context_.publish();
-      finder_->look_later();
-      context_.detected(std::chrono::duration<double>(Clock::now() - since).count());
-    } else {
-      start_scan(Depth::full, Pace::free);
-    }
-  }
-  if (std::exchange(mounts_changed_in_rescan_, false)) look_behind_mounts();
-  if (!pending_.empty()) arm_rescan();
 }
 
 }  // namespace driftd::daemon

@@ -154,6 +154,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   void record(const scanner::DriftChanges& changes, Touches touches);
 
+  // tree_looks.cpp
   void on_dirty(const scanner::Dirty& dirty, Clock::time_point since);
   /// Nobody knows what has changed. Most is looked at at once; what only reading tells is read within the time that
   /// quick scans are apart.
@@ -167,7 +168,13 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   /// Whoever looks there from now on reads what is there: it may have changed without a trace in its times.
   void forget(const scanner::Scope& touched);
   void start_rescan();
+  [[nodiscard]] scanner::ScanOptions look_options() const;
   void on_rescan(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
+  void take(Rescanned rescanned, const TreeFiles::Look& look, const scanner::Scope& newer, Clock::time_point since);
+  /// What looks leave unread, so that no large file keeps what has happened beside it from being seen.
+  void read_the_rest();
+  void on_read(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
+  [[nodiscard]] bool is_to_be_read(const std::string& path) const;
 
   void await_deploy_deadline();
   void end_deploy_if_done();
@@ -216,6 +223,17 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   std::optional<Clock::time_point> pending_since_;
   bool settling_ = false;
   bool rescanning_ = false;
+
+  /// What a thread of its own reads.
+  struct Reading {
+    scanner::Scope scope;
+    Clock::time_point wanted_at{};
+    scanner::Scope newer{};  ///< has been looked at since
+    std::stop_source given_up{};
+  };
+  std::optional<Reading> reading_;
+  scanner::Scope unread_;  ///< waits for that to end
+  std::optional<Clock::time_point> unread_since_;
   bool mounts_changed_in_rescan_ = false;
 };
 

@@ -150,6 +150,7 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   }
   if (is_full) last_judged_ = ended.number;
   if (is_full) has_failed_ = false;
+  if (reading_ && scanned.began >= reading_->wanted_at) reading_->newer.add_whole();
   plan_ = scanned.plan;
   if (is_full && evidence_ && !context_.places->at(name).is_remote)
     evidence_->watch(state_.config().root, plan_->manifest);

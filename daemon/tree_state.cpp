@@ -178,9 +178,10 @@ void TreeState::scan_failed(Depth depth, std::string message) {
   newer_ = {};
 }
 
-scanner::DriftChanges TreeState::rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan) {
+scanner::DriftChanges TreeState::rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan,
+                                             const scanner::Scope& newer) {
   if (started_during_scan) newer_.add_all(result.scope);
-  return apply(std::move(result), {}, now);
+  return apply(std::move(result), newer, now);
 }
 
 void TreeState::set_stalled(bool stalled) {

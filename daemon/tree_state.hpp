@@ -75,8 +75,9 @@ class TreeState {
   void scan_failed(Depth depth, std::string message);
 
   /// A rescan of some paths ended. `started_during_scan`: the scan of the whole tree that is running now was running
-  /// when the rescan began, so that the rescan's view is the later one.
-  scanner::DriftChanges rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan);
+  /// when the rescan began, so that the rescan's view is the later one. `newer` has been looked at since it began.
+  scanner::DriftChanges rescan_done(scanner::ScanResult result, std::int64_t now, bool started_during_scan,
+                                    const scanner::Scope& newer = {});
 
   void count_events(std::uint64_t events, bool overflow);
   /// `why_not`: why changes are not told of, where they are not.

@@ -9,13 +9,17 @@ namespace {
 constexpr std::array kAllScanKinds{ScanKind::urgent, ScanKind::limited_quick, ScanKind::limited_full};
 
 bool is_idle(const TreeThreads& tree) {
-  return tree.scans.is_idle() && tree.looks.is_idle() && (!tree.long_scans || tree.long_scans->is_idle());
+  const auto is_idle_or_none = [](const std::optional<WorkThread>& thread) { return !thread || thread->is_idle(); };
+  return tree.scans.is_idle() && tree.looks.is_idle() && is_idle_or_none(tree.long_scans) &&
+         is_idle_or_none(tree.contents);
 }
 
 void close(TreeThreads& tree) {
   tree.scans.close();
   tree.looks.close();
-  if (tree.long_scans) tree.long_scans->close();
+  for (auto* thread : {&tree.long_scans, &tree.contents}) {
+    if (*thread) (*thread)->close();
+  }
 }
 
 }  // namespace
@@ -33,13 +37,16 @@ void Workers::close_tree(const std::shared_ptr<TreeThreads>& tree) {
   }
 }
 
-WorkThread& Workers::thread_for(TreeThreads& tree, ScanKind kind) {
-  if (kind != ScanKind::limited_full) return tree.scans;
+WorkThread& Workers::thread_or(std::optional<WorkThread>& wanted, WorkThread& other) {
   try {
-    return tree.long_scans ? *tree.long_scans : tree.long_scans.emplace();
-  } catch (const std::exception&) {  // no thread is left; then others wait for it
-    return tree.scans;
+    return wanted ? *wanted : wanted.emplace();
+  } catch (const std::exception&) {
+    return other;
   }
+}
+
+WorkThread& Workers::thread_for(TreeThreads& tree, ScanKind kind) {
+  return kind == ScanKind::limited_full ? thread_or(tree.long_scans, tree.scans) : tree.scans;
 }
 
 void Workers::begin_turn(ScanKind kind) {
@@ -75,7 +82,9 @@ void Workers::hand_on_turn(Clock::time_point now) {
     if (thread.standstill(now) >= kPatienceWithScan) end_turn(kind, scanning.get());
   }
   for (const auto& tree : trees_) {
-    if (tree->long_scans && tree->long_scans->is_done()) tree->long_scans.reset();
+    for (auto* thread : {&tree->long_scans, &tree->contents}) {
+      if (*thread && (*thread)->is_done()) thread->reset();
+    }
   }
 }
 

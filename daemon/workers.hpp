@@ -25,11 +25,16 @@ struct TreeThreads {
   WorkThread looks;  ///< short work, which does not wait for them: rescans of changed paths, reading manifests
   /// For the scans that take as long as the limits want, and that others must not wait for; there while it is needed.
   std::optional<WorkThread> long_scans;
+  /// For content that looks leave unread, as it takes long; likewise.
+  std::optional<WorkThread> contents;
 
   /// For how long any has come no further.
   WorkThread::Clock::duration standstill(WorkThread::Clock::time_point now) {
-    const auto both = std::max(scans.standstill(now), looks.standstill(now));
-    return long_scans ? std::max(both, long_scans->standstill(now)) : both;
+    auto longest = std::max(scans.standstill(now), looks.standstill(now));
+    for (auto* thread : {&long_scans, &contents}) {
+      if (*thread) longest = std::max(longest, (*thread)->standstill(now));
+    }
+    return longest;
   }
 };
 
@@ -72,6 +77,12 @@ class Workers {
   template <class Work, class Then>
   void look(TreeThreads& tree, Work work, Then then) {
     submit(tree.looks, std::move(work), std::move(then));
+  }
+
+  /// What would take too long for that.
+  template <class Work, class Then>
+  void read(TreeThreads& tree, Work work, Then then) {
+    submit(thread_or(tree.contents, tree.looks), std::move(work), std::move(then));
   }
 
   /// Long work on a tree: of each kind one tree at a time.
@@ -123,6 +134,8 @@ class Workers {
   }
 
   Lane& lane(ScanKind kind) { return lanes_.at(static_cast<std::size_t>(kind)); }
+  /// `other` where no thread is left; then others wait for it.
+  static WorkThread& thread_or(std::optional<WorkThread>& wanted, WorkThread& other);
   static WorkThread& thread_for(TreeThreads& tree, ScanKind kind);
   void begin_turn(ScanKind kind);
   void end_turn(ScanKind kind, const TreeThreads* tree);

@@ -77,8 +77,12 @@ std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result,
       if (at != entries_.end()) taken.emplace(finding.path, evidence_of(finding, at->second));
     }
   }
+  const auto is_unread = [&](const std::string& path) {
+    return std::binary_search(result.unread.begin(), result.unread.end(), path);
+  };
   std::erase_if(entries_, [&](auto& one) {
-    const bool is_seen = one.second.at < began && (result.scope.is_whole() || result.scope.covers(one.first));
+    const bool is_seen =
+        one.second.at < began && !is_unread(one.first) && (result.scope.is_whole() || result.scope.covers(one.first));
     if (is_seen) taken.emplace(one.first, std::move(one.second.evidence));
     return is_seen;
   });

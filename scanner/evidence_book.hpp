@@ -45,7 +45,8 @@ class EvidenceBook {
 
   /// What a scan that began then is the first to see: of each path that it found different, and of each other in its
   /// scope that was touched before it began, and that it looked at later. What was touched before is forgotten, for a
-  /// scan that comes later would see what came later; what was touched since may be for the next one too.
+  /// scan that comes later would see what came later; what was touched since may be for the next one too, and what was
+  /// left unread is for the one that reads it.
   std::map<std::string, PathEvidence> take(const ScanResult& result, Clock::time_point began);
 
  private:

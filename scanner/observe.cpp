@@ -27,6 +27,8 @@ using manifests::UniqueFd;
 constexpr int kAttempts = 4;
 /// What a disk reads at least; a file's last page counts whole.
 constexpr std::uint64_t kPage = 4096;
+/// After so much it is worth a look whether there is any use in reading on.
+constexpr std::uint64_t kLookAgain = 64 * 1024 * 1024;
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
 
 constexpr std::string_view kCapability = "security.capability";
@@ -290,6 +292,9 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (wanted.blake3) blake3_.update(buffer_.get(), length);
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
     left -= length;
+    if (left > 0 && position / kLookAgain != (position + length) / kLookAgain && has_moved(file)) {
+      return attempt = Attempt::moved, Observation{};
+    }
     counters_.hashed_bytes += length;
     ScanProgress::Place::count(place_.bytes, length);
     ScanProgress::Place::count(place_.steps);
@@ -301,6 +306,11 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
   if (!unmoved(file.before_, after) || !can_tell(file)) attempt = Attempt::moved;
   return {};
+}
+
+bool Observer::has_moved(const OpenFile& file) {
+  struct statx now;  // NOLINT: filled by the kernel
+  return ::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &now) == 0 && !unmoved(file.before_, now);
 }
 
 std::uint64_t Observer::most_at_once() const {

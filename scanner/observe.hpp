@@ -119,6 +119,7 @@ class Observer {
   [[nodiscard]] std::uint64_t most_ahead() const;
   void wait_briefly() const;
   bool look_before(OpenFile& file) const;
+  static bool has_moved(const OpenFile& file);
   static bool can_tell(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;
   void number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;

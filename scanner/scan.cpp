@@ -95,6 +95,7 @@ ScanResult gather(Workers& workers, int root) {
     all.scope.add_all(part.scope);
     append(all.findings, std::move(part.findings));
     append(all.unverified, std::move(part.unverified));
+    append(all.unread, std::move(part.unread));
     append(all.files, std::move(part.files));
     all.entries += part.entries;
     all.unchecked += part.unchecked;
@@ -104,6 +105,7 @@ ScanResult gather(Workers& workers, int root) {
   for (const auto& [directory, count] : folded) all.findings.push_back(finding_for_all_in(root, directory, count));
   sort_by_path(all.findings);
   sort_by_path(all.unverified);
+  std::sort(all.unread.begin(), all.unread.end());
   std::sort(all.files.begin(), all.files.end());
   all.files.shrink_to_fit();
   return all;
@@ -136,9 +138,13 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
 
   StatCache* cache = &manifest == &plan.manifest->manifest() ? options.cache.get() : nullptr;
   const auto progress = options.progress ? options.progress : std::make_shared<ScanProgress>();
-  SharedScan shared{plan,   manifest, options,          cache, root.get(),
-                    *mount, progress, scope.is_whole(), stop,  scope.is_whole() ? nullptr : &scope,
-                    {},     {}};
+  SharedScan shared{plan,       manifest,
+                    options,    cache,
+                    root.get(), *mount,
+                    progress,   scope.is_whole(),
+                    stop,       scope.is_whole() ? nullptr : &scope,
+                    {},         {},
+                    {}};
   Workers workers;
   workers.push_back(std::make_unique<ScanWorker>(shared));
   if (scope.is_whole()) {

@@ -47,6 +47,9 @@ struct ScanOptions {
   std::shared_ptr<StatCache> cache = nullptr;
   /// Content that the cache knows is not read again. Wants a cache.
   bool quick = false;
+  /// How many bytes of listed files may be read in all: what is more, or of unknown size, is left unread and counts as
+  /// unstable. Nothing: everything is read.
+  std::optional<std::uint64_t> most_content{};
   /// The directory that the plan's root is to lead to, and by which mount. Nothing: wherever it leads.
   std::optional<TreeRoot::Identity> root{};
 };
@@ -58,6 +61,7 @@ struct ScanResult {
   std::vector<Finding> findings;       ///< sorted by path, one a path
   std::vector<Finding> pending;        ///< likewise: differ from the plan's manifest as the previous one has them
   std::vector<Unverified> unverified;  ///< likewise
+  std::vector<std::string> unread;     ///< sorted; of what is unverified, what was left unread by `most_content`
   std::vector<KnownFile> files;        ///< sorted; of each entry that a scan with a cache looked at closely
   std::uint64_t entries = 0;           ///< manifest entries in scope, each judged
   std::uint64_t unchecked = 0;         ///< paths seen that a mutable rule leaves unchecked

@@ -297,6 +297,18 @@ bool ScanWorker::is_known(int directory, EntryIndex entry) {
   return shared_.cache->agrees(entry, observer_.fingerprint(directory, name.get()));
 }
 
+bool ScanWorker::may_read(EntryIndex entry) {
+  const auto most = shared_.options.most_content;
+  if (!most) return true;
+  const auto size = manifest_.size_of(entry);
+  if (!size) return false;
+  std::uint64_t granted = shared_.content.load(std::memory_order_relaxed);
+  while (granted + *size <= *most) {
+    if (shared_.content.compare_exchange_weak(granted, granted + *size, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
 ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry, unsigned char type) {
   const CName name(manifest_.name(entry));
   ContentWanted wanted = content_wanted(manifest_, entry);
@@ -304,10 +316,17 @@ ScanWorker::From ScanWorker::check_listed(int directory, EntryIndex entry, unsig
   Observed observed;
   OpenFile file;
   const bool is_file = type == DT_REG || type == DT_UNKNOWN;
+  const bool is_left = wanted.any() && !may_read(entry);
   ContentWanted unopened = wanted;
   unopened.blake3 = unopened.sha256 = false;
-  Observation seen = observer_.begin(directory, name.get(), is_file ? wanted : unopened, observed, file);
-  if (!is_file && seen.outcome == Outcome::seen && observed.type == FileType::file) {  // by now
+  Observation seen = observer_.begin(directory, name.get(), is_file && !is_left ? wanted : unopened, observed, file);
+  const bool stands_there = seen.outcome == Outcome::seen && observed.type == FileType::file;
+  if (stands_there && is_left && wanted.size.value_or(observed.size) == observed.size) {
+    judge_.result().unread.push_back(manifest_.path(entry));
+    judge_.settle(entry, kUnstable, observed);
+    return From::memory;
+  }
+  if (stands_there && !is_file && !is_left) {  // by now
     seen = observer_.begin(directory, name.get(), wanted, observed, file);
   }
   const From from = seen.outcome == Outcome::not_cached ? From::disk : From::memory;

@@ -63,6 +63,7 @@ struct SharedScan {
   const Scope* asked;  ///< paths; null: the whole tree
   WorkQueue<Task> queue;
   ColdFiles cold;
+  std::atomic<std::uint64_t> content{0};  ///< bytes of listed files that were granted to be read; of `most_content`
 };
 
 /// One thread's part. Owns its results until the scan gathers them; shares nothing but the queue.
@@ -148,6 +149,8 @@ class ScanWorker {
   enum class From : std::uint8_t { memory, disk };
   /// `type`: as the listing has it. What is no regular file is not opened: opening a device may do something.
   From check_listed(int directory, EntryIndex entry, unsigned char type);
+  /// Whether that is within what may be read, of which it is then a part.
+  bool may_read(EntryIndex entry);
   /// Whether a quick scan needs to look no closer.
   bool is_known(int directory, EntryIndex entry);
 
