@@ -40,7 +40,8 @@ Result<scanner::ScanResult> scan(const ScanJob& job, Scanned& scanned, const Wor
   options.threads = job.config->limits.threads;
   options.priority = scanner::Priority::background;
   options.cache = job.cache;
-  options.quick = job.depth == Depth::quick;
+  // Where neither times nor events tell of a change, there is nothing but the content to go by.
+  options.quick = job.depth == Depth::quick && !(job.is_polled && scanner::hides_mapped_stores(job.tree.root));
   options.progress = context.progress;
   options.throttle = job.throttle;
   options.root = job.root;

@@ -42,6 +42,7 @@ struct ScanJob {
   std::shared_ptr<BeginTime> began;  ///< told when the scan begins, which may be long after it was asked for
 
   std::optional<scanner::TreeRoot::Identity> root{};  ///< as it is watched; nothing: there was none to be watched
+  bool is_polled = false;                             ///< no events tell of changes
 
   /// Null: nobody watches who makes changes.
   std::shared_ptr<scanner::TreeEvidence> evidence;

@@ -79,6 +79,7 @@ void TreeMonitor::begin_job(const RunningScan& scan) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     job.root = self->coverage_->root();
+    job.is_polled = !self->state_.watching_events();
     const auto work = [job](const WorkContext& context) { return run(job, context); };
     const auto then = [weak, number, look](Scanned scanned) {
       if (const auto alive = weak.lock(); alive && !alive->stopped_)

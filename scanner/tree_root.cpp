@@ -103,6 +103,13 @@ bool is_remote(const std::string& path) {
   }
 }
 
+bool hides_mapped_stores(const std::string& path) {
+  struct statfs status {};
+  if (::statfs(path.c_str(), &status) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(status.f_type);
+  return type == TMPFS_MAGIC || type == HUGETLBFS_MAGIC;
+}
+
 std::optional<std::string> place_of(int directory) {
   const std::string link = "/proc/self/fd/" + std::to_string(directory);
   std::string path(PATH_MAX, '\0');

@@ -48,6 +48,10 @@ struct TreeRoot {
 /// network, cluster or FUSE file system.
 bool is_remote(const std::string& path);
 
+/// Whether a store through a mapping need not show in the file's times there, since its file system is in memory: a
+/// page that was read through the mapping first is writable already (the kernel's mm/shmem.c, fs/hugetlbfs).
+bool hides_mapped_stores(const std::string& path);
+
 /// Where an open directory stands now, as this process sees it. Nothing where that is too deep to have a path.
 std::optional<std::string> place_of(int directory);
 

@@ -1,4 +1,4 @@
-"""How changes are noticed: by events, by polling, in bursts, and when the release itself changes."""
+"""How changes are noticed: by events, in bursts, and when the release itself changes."""
 
 import mmap
 import os
@@ -31,39 +31,6 @@ def watched_by(daemon: Daemon, tree: str, mode: str) -> bool:
     page = daemon.metrics()
     active = {name: page.value("driftd_watch_active", tree=tree, mode=name) for name in ("events", "polling")}
     return active == {name: float(name == mode) for name in active}
-
-
-def rewrite_with_old_times(root: Path) -> None:
-    """Same size, and times put back: only the inode's change time tells."""
-    file = root / "settings.py"
-    before = file.stat()
-    file.write_bytes(file.read_bytes().replace(b"False", b"FALSE"))
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-POLLED = {
-    "an edit": (lambda root: write_files(root, {"app.py": "edited\n"}), {"modified": 1}),
-    "an edit with its times put back": (rewrite_with_old_times, {"modified": 1}),
-    "a new file": (lambda root: write_files(root, {"lib/deep/new.py": "x\n"}), {"added": 1}),
-    "a file removed": (lambda root: (root / "lib/util.py").unlink(), {"missing": 1}),
-    "chmod": (lambda root: (root / "bin/run").chmod(0o777), {"metadata": 1}),
-    "a link changed": (lambda root: ((root / "current").unlink(), (root / "current").symlink_to("x")), {"target": 1}),
-}
-
-
-@pytest.mark.parametrize("case", POLLED)
-def test_polling_finds(site: Site, app: Tree, case: str) -> None:
-    edit, drift = POLLED[case]
-    app.settings["quick_scan"] = "1s"
-    site.settings["watch"] = "polling"
-    with Daemon(site) as daemon:
-        daemon.wait_ready().wait_for_drift("app", {})
-        assert watched_by(daemon, "app", "polling")
-        edit(app.root)
-        daemon.wait_for_drift("app", drift, POLL_SECONDS)
-        page = daemon.metrics()
-        assert sum(page.number("driftd_scans_total", tree="app", type=type) for type in ("full", "quick")) >= 2
-        assert page.value("driftd_watch_events_total", tree="app") == 0
 
 
 def require_events(directory: Path) -> None:
