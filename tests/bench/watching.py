@@ -173,7 +173,7 @@ def measure_cost(entries: int, idle: float, storm: float) -> None:
             write_files(tree.root, {f"d{number % 200}/f{number}": "as released\n" for number in range(entries)})
             site.release(tree)
             with redirect_stdout(None), Daemon(site) as daemon:
-                daemon.wait_ready().wait_for_drift("app", {})
+                daemon.wait_ready(300).wait_for_drift("app", {})
                 time.sleep(3)
                 before = cpu_seconds(daemon.pid)
                 time.sleep(idle)
