@@ -101,6 +101,18 @@ TEST_CASE("a scan forgets within its scope alone, and nothing that came after it
   CHECK(rest.at("e/a").last == kAlice.process);
 }
 
+TEST_CASE("who touched what was left unread is for the look that reads it") {
+  EvidenceBook book;
+  book.note("a", kAlice, kWall, kStart + 1s);
+  book.note("b", kBob, kWall, kStart + 1s);
+  ScanResult result = found({});
+  result.unread = {"a"};
+  CHECK_FALSE(book.take(result, kStart + 2s).contains("a"));
+  const auto taken = book.take(found({"a"}, {"a"}), kStart + 3s);
+  REQUIRE(taken.size() == 1);
+  CHECK(taken.at("a").last == kAlice.process);
+}
+
 TEST_CASE("of several the last counts, be it unknown") {
   struct Case {
     std::vector<Toucher> touched;

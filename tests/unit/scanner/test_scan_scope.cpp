@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -211,4 +213,37 @@ TEST_CASE("a look at a deep path opens each directory on the way a time or two, 
   };
   const std::size_t few = opens(10);
   CHECK(opens(200) <= 20 * few);
+}
+
+TEST_CASE("what is beyond the content that may be read is left unread, and what needs no reading is judged") {
+  ScanSite site;
+  for (const char* file : {"large", "removed", "shorter", "small"}) site.tree.file(file, "abcd");
+  site.release();
+  site.tree.file("large", "abcx");
+  site.tree.file("small", "abcx");
+  site.tree.file("shorter", "abc");
+  site.tree.remove("removed");
+  const auto scan = [&](std::optional<std::uint64_t> most) {
+    Scope scope;
+    for (const char* path : {"large", "removed", "shorter", "small"}) scope.add(*RelPath::parse(path));
+    ScanOptions options;
+    options.most_content = most;
+    return driftd::test::must(driftd::scanner::scan(site.plan(), scope, options, {}));
+  };
+  for (const std::uint64_t most : {0U, 3U}) {
+    const ScanResult result = scan(most);
+    CHECK(result.unread == Lines{"large", "small"});
+    CHECK(lines_of(result) ==
+          Lines{"missing removed", "modified shorter", "unverified large unstable", "unverified small unstable"});
+    CHECK(result.hashed_files == 0);
+    CHECK(result.entries == 4);
+  }
+  // One of them, whichever comes first, and what is too large for what is left uses up nothing.
+  const ScanResult result = scan(7 + 4);
+  CHECK(result.unread.size() + result.hashed_files == 2);
+  CHECK(result.hashed_files == 1);
+  for (const auto most : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(16)}) {
+    CHECK(scan(most).unread.empty());
+    CHECK(lines_of(scan(most)) == Lines{"modified large", "missing removed", "modified shorter", "modified small"});
+  }
 }
