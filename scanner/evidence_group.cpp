@@ -125,6 +125,7 @@ EvidenceGroup::EvidenceGroup(UniqueFd group, std::string root,
 
 void EvidenceGroup::share_out(std::size_t most_marks) {
   const EntryIndex end = manifest_->manifest().size();
+  marks_ = 0;
   for (beyond_ = 0; beyond_ < end; ++beyond_) {
     if (!is_to_be_marked(beyond_)) continue;
     if (marks_ == most_marks) return;

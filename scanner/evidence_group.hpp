@@ -42,6 +42,9 @@ class EvidenceGroup {
   /// The same directory by the same manifest.
   [[nodiscard]] bool is_of(const std::string& root, const manifests::VerifiedManifest& manifest) const;
 
+  /// Of more directories than this the first are marked, from the next mark_all() on.
+  void share_out(std::size_t most_marks);
+
   /// All directories are to be marked, again.
   void mark_all();
   [[nodiscard]] bool is_marking() const { return next_ < end_; }
@@ -77,7 +80,6 @@ class EvidenceGroup {
                 std::shared_ptr<const manifests::VerifiedManifest> manifest, EvidenceBook& book,
                 std::size_t most_marks);
 
-  void share_out(std::size_t most_marks);
   /// It tells of what happens in it, unless it is ignored: that may be a storm that tells nothing.
   [[nodiscard]] bool is_to_be_marked(manifests::EntryIndex entry) const;
   [[nodiscard]] manifests::UniqueFd open_root() const;

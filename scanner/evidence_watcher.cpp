@@ -132,6 +132,7 @@ std::size_t marks_left(Shared& shared) {
 
 void adopt(Shared& shared, Tree& tree, Tree::Wanted wanted) {
   if (tree.group && !tree.group->has_failed() && tree.group->is_of(wanted.root, *wanted.manifest)) {
+    tree.group->share_out(tree.group->marks() + marks_left(shared));
     return tree.group->mark_all();
   }
   tree.group.reset();

@@ -107,7 +107,7 @@ bool hides_mapped_stores(const std::string& path) {
   struct statfs status {};
   if (::statfs(path.c_str(), &status) != 0) return false;
   const auto type = static_cast<std::uint32_t>(status.f_type);
-  return type == TMPFS_MAGIC || type == HUGETLBFS_MAGIC;
+  return type == TMPFS_MAGIC || type == RAMFS_MAGIC || type == HUGETLBFS_MAGIC;
 }
 
 std::optional<std::string> place_of(int directory) {
