@@ -75,10 +75,10 @@ Result<scanner::ScanResult> with_evidence(scanner::TreeEvidence* evidence, Scan 
 Rescanned rescan(std::shared_ptr<const scanner::ScanPlan> plan, const scanner::Scope& scope,
                  scanner::ScanOptions options, scanner::TreeEvidence* evidence, const WorkContext& context,
                  const std::stop_token& given_up) {
-  const EitherStop stop(context.stop, given_up);
   Rescanned rescanned{std::move(plan), manifests::Error{}, std::chrono::steady_clock::now()};
   options.progress = context.progress;
   rescanned.result = or_failure([&]() -> Result<scanner::ScanResult> {
+    const EitherStop stop(context.stop, given_up);
     auto current = scanner::with_current_accounts(rescanned.plan);
     if (!current) return current.error();
     rescanned.plan = std::move(*current);

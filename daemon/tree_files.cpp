@@ -54,11 +54,12 @@ scanner::Dirty TreeFiles::end_look(const Look& look, Seen seen, const ManifestPo
       missed.paths.add(*path);
     }
   }
-  // Quick scans learn beside full ones only; there both what was known by one and by the other stays known.
+  // Quick scans learn beside full ones only, and looks that take long; there both what was known by one and by the
+  // other stays known.
   if (seen != Seen::all) {
     for (const auto& one : looks_) {
       const auto other = one.lock();
-      const bool may_learn = other && (seen == Seen::somewhere || other->sees_ == Seen::all);
+      const bool may_learn = other && (seen == Seen::somewhere || other->sees_ != Seen::changed);
       if (may_learn && other.get() != &look) other->learnt_ = of_manifest(other->learnt_, manifest).with(files);
     }
   }

@@ -20,6 +20,20 @@ constexpr auto kLongestCalm = std::chrono::seconds(60);
 constexpr std::size_t kMostPending = 20'000;
 /// What a look reads while others wait for it: a third of a second's work for a slow disk.
 constexpr std::uint64_t kMostContent = 32 * 1024 * 1024;
+/// What is opened and closed again and again need not be read all the time.
+constexpr auto kLongestPause = std::chrono::seconds(60);
+
+bool is_unstable(const scanner::Unverified& one) { return one.reason == scanner::UnverifiedReason::unstable; }
+
+/// What the look saw to the end; the rest is whose reading is to come, or under way.
+scanner::Scope read_in(const scanner::ScanResult& result, const std::vector<std::string>& unread) {
+  if (result.scope.is_whole()) return result.scope;
+  scanner::Scope read;
+  for (const RelPath& path : result.scope.paths()) {
+    if (!std::binary_search(unread.begin(), unread.end(), path.str())) read.add(path);
+  }
+  return read;
+}
 
 }  // namespace
 
@@ -48,23 +62,34 @@ void TreeMonitor::on_dirty(const scanner::Dirty& dirty, Clock::time_point since)
 }
 
 void TreeMonitor::await_calm() {
+  const auto& unverified = state_.drift().unverified();
+  const bool is_calm =
+      std::none_of(unverified.begin(), unverified.end(), [](const auto& one) { return is_unstable(one.second); });
+  if (is_calm) {
+    calm_delay_ = {};
+    calm_timer_.cancel();
+    is_calm_awaited_ = false;
+  }
+  if (is_calm || is_calm_awaited_) return;
+  is_calm_awaited_ = true;
+  calm_delay_ = std::clamp<std::chrono::seconds>(calm_delay_ * 2, kShortestCalm, kLongestCalm);
+  calm_timer_.expires_after(calm_delay_);
+  calm_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self || error || self->stopped_) return;
+    self->is_calm_awaited_ = false;
+    self->look_at_unstable();
+  });
+}
+
+void TreeMonitor::look_at_unstable() {
   scanner::Dirty unstable;
   for (const auto& [path, unverified] : state_.drift().unverified()) {
-    if (unverified.reason != scanner::UnverifiedReason::unstable || is_to_be_read(path)) continue;
+    if (!is_unstable(unverified) || is_to_be_read(path)) continue;
     const auto relative = RelPath::parse(path);
     relative ? unstable.paths.add(*relative) : void(unstable.anywhere = true);
   }
-  if (unstable.empty()) {
-    calm_delay_ = {};
-    calm_timer_.cancel();
-    return;
-  }
-  calm_delay_ = std::clamp<std::chrono::seconds>(calm_delay_ * 2, kShortestCalm, kLongestCalm);
-  calm_timer_.expires_after(calm_delay_);
-  calm_timer_.async_wait([weak = weak_from_this(), unstable](boost::system::error_code error) {
-    const auto self = weak.lock();
-    if (self && !error && !self->stopped_) self->on_dirty(unstable, Clock::now());
-  });
+  unstable.empty() ? await_calm() : on_dirty(unstable, Clock::now());
 }
 
 void TreeMonitor::arm_rescan() {
@@ -127,11 +152,14 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
                             Clock::time_point since) {
   rescanning_ = false;
   if (generation == generation_) {
-    if (rescanned.result) {
+    if (is_outdated(rescanned)) {
+      on_dirty({std::move(rescanned.result->scope)}, since);
+    } else if (rescanned.result) {
       const auto unread = std::move(rescanned.result->unread);
       for (const std::string& path : unread) unread_.add(*RelPath::parse(path));
       if (!unread.empty() && !unread_since_) unread_since_ = since;
-      if (reading_) reading_->newer.add_all(rescanned.result->scope);
+      if (reading_ && rescanned.began >= reading_->wanted_at)
+        reading_->newer.add_all(read_in(*rescanned.result, unread));
       take(std::move(rescanned), look, {}, since);
       read_the_rest();
     } else {
@@ -140,6 +168,10 @@ void TreeMonitor::on_rescan(Rescanned rescanned, const TreeFiles::Look& look, un
   }
   if (std::exchange(mounts_changed_in_rescan_, false)) look_behind_mounts();
   if (!pending_.empty()) arm_rescan();
+}
+
+bool TreeMonitor::is_outdated(const Rescanned& rescanned) const {
+  return rescanned.result && plan_ && rescanned.plan->exemptions != plan_->exemptions;
 }
 
 void TreeMonitor::take(Rescanned rescanned, const TreeFiles::Look& look, const scanner::Scope& newer,
@@ -162,7 +194,7 @@ bool TreeMonitor::is_to_be_read(const std::string& path) const {
 }
 
 void TreeMonitor::read_the_rest() {
-  if (reading_ || unread_.empty() || !plan_) return;
+  if (reading_ || is_pausing_ || unread_.empty() || !plan_) return;
   reading_.emplace(Reading{.scope = std::exchange(unread_, {}), .wanted_at = Clock::now()});
   context_.workers.read(
       *threads_,
@@ -181,10 +213,26 @@ void TreeMonitor::read_the_rest() {
 void TreeMonitor::on_read(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation,
                           Clock::time_point since) {
   const Reading ended = *std::exchange(reading_, std::nullopt);
-  if (generation == generation_) {
+  if (generation != generation_) {
+    if (plan_) await_calm();
+  } else if (is_outdated(rescanned)) {
+    on_dirty({ended.scope}, since);
+  } else {
     rescanned.result ? take(std::move(rescanned), look, ended.newer, since) : start_scan(Depth::full, Pace::free);
   }
-  read_the_rest();
+  if (ended.mounts_changed) look_behind_mounts();
+  pause(std::min<Clock::duration>(Clock::now() - ended.wanted_at, kLongestPause));
+}
+
+void TreeMonitor::pause(Clock::duration duration) {
+  is_pausing_ = true;
+  pause_timer_.expires_after(duration);
+  pause_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (!self || error || self->stopped_) return;
+    self->is_pausing_ = false;
+    self->read_the_rest();
+  });
 }
 
 }  // namespace driftd::daemon

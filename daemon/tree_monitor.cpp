@@ -30,7 +30,8 @@ TreeMonitor::TreeMonitor(MonitorContext& context, TreeConfig config, Standing kn
       recorder_(std::make_shared<DriftRecorder>(context.io, context.workers, context.history, state_)),
       touches_(std::make_shared<TouchRecorder>(context.io, context.workers, context.touches, state_.config().name)),
       calm_timer_(context.io),
-      settle_timer_(context.io) {}
+      settle_timer_(context.io),
+      pause_timer_(context.io) {}
 
 void TreeMonitor::start() {
   finder_ = std::make_shared<ReleaseFinder>(
@@ -241,6 +242,7 @@ void TreeMonitor::on_watch(const std::shared_ptr<const scanner::WatchBatch>& bat
 void TreeMonitor::on_mounts(const scanner::MountChanges& changes) {
   coverage_->on_mounts(changes);
   mounts_changed_in_rescan_ = rescanning_;
+  if (reading_) reading_->mounts_changed = true;
   for (auto* scan : {&scan_, &long_scan_}) {
     if (*scan) (*scan)->mounts_changed = true;
   }

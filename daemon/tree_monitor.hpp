@@ -164,6 +164,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void look_behind_mounts();
   /// What changed again and again while it was read is looked at again soon, though no event may come any more.
   void await_calm();
+  void look_at_unstable();
   void arm_rescan();
   /// Whoever looks there from now on reads what is there: it may have changed without a trace in its times.
   void forget(const scanner::Scope& touched);
@@ -175,6 +176,10 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   void read_the_rest();
   void on_read(Rescanned rescanned, const TreeFiles::Look& look, unsigned generation, Clock::time_point since);
   [[nodiscard]] bool is_to_be_read(const std::string& path) const;
+  /// Another tree has been found to lie in this one since it began.
+  [[nodiscard]] bool is_outdated(const Rescanned& rescanned) const;
+  /// Until what is unread is read.
+  void pause(Clock::duration duration);
 
   void await_deploy_deadline();
   void end_deploy_if_done();
@@ -218,6 +223,7 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
 
   boost::asio::steady_timer calm_timer_;
   std::chrono::seconds calm_delay_{};  ///< until the next look at what is unstable
+  bool is_calm_awaited_ = false;
   boost::asio::steady_timer settle_timer_;
   scanner::Dirty pending_;
   std::optional<Clock::time_point> pending_since_;
@@ -228,12 +234,15 @@ class TreeMonitor : public std::enable_shared_from_this<TreeMonitor> {
   struct Reading {
     scanner::Scope scope;
     Clock::time_point wanted_at{};
-    scanner::Scope newer{};  ///< has been looked at since
+    scanner::Scope newer{};  ///< has been looked at since, and read
+    bool mounts_changed = false;
     std::stop_source given_up{};
   };
   std::optional<Reading> reading_;
   scanner::Scope unread_;  ///< waits for that to end
   std::optional<Clock::time_point> unread_since_;
+  boost::asio::steady_timer pause_timer_;
+  bool is_pausing_ = false;
   bool mounts_changed_in_rescan_ = false;
 };
 

@@ -153,6 +153,11 @@ void TreeMonitor::on_result(const RunningScan& ended, Scanned scanned, const Tre
   if (is_full) has_failed_ = false;
   if (reading_ && scanned.began >= reading_->wanted_at) reading_->newer.add_whole();
   plan_ = scanned.plan;
+  if (plan_->previous && !state_.standing().previous) {  // the deploy has ended meanwhile
+    auto plan = std::make_shared<scanner::ScanPlan>(*plan_);
+    plan->previous.reset();
+    plan_ = std::move(plan);
+  }
   if (is_full && evidence_ && !context_.places->at(name).is_remote)
     evidence_->watch(state_.config().root, plan_->manifest);
   coverage_->end_look(look, seen_by(ended.depth), plan_->manifest, std::move(scanned.result->files), *cache_);

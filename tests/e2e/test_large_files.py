@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,14 +39,14 @@ def large(site: Site, app: Tree) -> Path:
 
 
 @contextmanager
-def touched_all_the_time(file: Path) -> Iterator[None]:
+def all_the_time(act: Callable[[], None], every: float) -> Iterator[None]:
     is_over = threading.Event()
 
-    def touch() -> None:
-        while not is_over.wait(0.05):
-            os.utime(file)
+    def repeat() -> None:
+        while not is_over.wait(every):
+            act()
 
-    toucher = threading.Thread(target=touch)
+    toucher = threading.Thread(target=repeat)
     toucher.start()
     try:
         yield
@@ -66,7 +66,7 @@ def ready(daemon: Daemon) -> None:
 def test_what_is_beside_it_is_seen(site: Site, app: Tree, large: Path) -> None:
     with Daemon(site) as daemon:
         ready(daemon)
-        with touched_all_the_time(large):
+        with all_the_time(lambda: os.utime(large), 0.05):
             wait_until(lambda: is_unread(daemon), bool, "it is read", 20)
             assert daemon.metrics().verdict("app") == "unknown"
             for content, drift in (("edited\n", {"modified": 1}), (None, {"missing": 1})):
@@ -79,11 +79,23 @@ def test_what_is_beside_it_is_seen(site: Site, app: Tree, large: Path) -> None:
         daemon.wait_for_drift("app", {"missing": 1})
 
 
-def test_who_changed_it_is_known_once_it_is_read(site: Site, app: Tree, large: Path) -> None:
+def test_it_need_not_be_left_alone_to_be_verified(site: Site, app: Tree, large: Path) -> None:
+    """Who only opens it for writing changes nothing, however often."""
+    with Daemon(site) as daemon:
+        ready(daemon)
+        with all_the_time(lambda: large.open("r+b").close(), 0.2):
+            wait_until(lambda: is_unread(daemon), bool, "it is read", 20)
+            wait_until(lambda: is_unread(daemon), lambda unread: not unread, "it has been read", 60)
+            daemon.wait_for_drift("app", {}, 60)
+
+
+@pytest.mark.parametrize("closed", ["at once", "later"])
+def test_who_changed_it_is_known_once_it_is_read(site: Site, app: Tree, large: Path, closed: str) -> None:
     with Daemon(site) as daemon:
         ready(daemon)
         # In the same size, so that only reading it tells; and by a process that can be looked at.
-        line = "exec 3<> large; echo edited >&3; exec 3>&-; sleep 1; :"
+        kept = 0.4 if closed == "later" else 0
+        line = f"exec 3<> large; echo edited >&3; sleep {kept}; exec 3>&-; sleep 1; :"
         succeed(["sh", "-c", line], cwd=app.root)
         daemon.wait_for_drift("app", {"modified": 1}, 60)
         record = wait_until(lambda: open_drift(site), lambda seen: "large" in seen, "a record of it")["large"]

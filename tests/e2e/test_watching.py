@@ -1,5 +1,6 @@
 """How changes are noticed: by events, in bursts, and when the release itself changes."""
 
+import fcntl
 import mmap
 import os
 import shutil
@@ -17,6 +18,7 @@ from support.checks import check
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
 from support.marks import needs_root
+from support.metrics import Page
 from support.release import build, publish, sign
 from support.site import Site, Tree, write_files
 from support.waiting import wait_until
@@ -416,6 +418,10 @@ def test_a_directory_moved_away_behind_a_link(site: Site, app: Tree) -> None:
         daemon.wait_for_drift("app", {"type": 1, "modified": 1}, POLL_SECONDS)
 
 
+def unstable(page: Page) -> float | None:
+    return page.value("driftd_unverified_paths", tree="app", reason="unstable")
+
+
 def test_what_was_unstable_is_looked_at_again(site: Site, app: Tree) -> None:
     """By itself: no event tells that it has become calm."""
     site.settings["watch"] = "polling"
@@ -432,13 +438,33 @@ def test_what_was_unstable_is_looked_at_again(site: Site, app: Tree) -> None:
     with ThreadPoolExecutor(1) as pool, Daemon(site) as daemon:
         toucher = pool.submit(touch)
         try:
-            daemon.wait_for_metrics(
-                lambda page: page.value("driftd_unverified_paths", tree="app", reason="unstable") == 1, "unstable", 30
-            )
+            daemon.wait_for_metrics(lambda page: unstable(page) == 1, "unstable", 30)
         finally:
             is_calm.set()
         toucher.result()
         daemon.wait_for_drift("app", {}, 20)
+
+
+def test_what_is_unstable_is_looked_at_again_whatever_happens_beside_it(site: Site, app: Tree) -> None:
+    """It cannot be opened as long as another holds a lease, whose end is no event."""
+    require_events(site.directory)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel asks for the lease to be given up
+    try:
+        with (app.root / "settings.py").open("r+b") as leased, Daemon(site) as daemon:
+            daemon.wait_ready().wait_for_drift("app", {})
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            os.utime(app.root / "settings.py")
+            daemon.wait_for_metrics(lambda page: unstable(page) == 1, "unstable", 20)
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            for _ in range(60):
+                os.utime(app.root / "app.py")
+                time.sleep(0.3)
+                if unstable(daemon.metrics()) == 0:
+                    break
+            else:
+                raise AssertionError("it was not looked at again")
+    finally:
+        signal.signal(signal.SIGIO, before)
 
 
 def test_a_rescan_before_a_scan_begins_does_not_count_as_newer(site: Site, app: Tree, workdir: Path) -> None:
