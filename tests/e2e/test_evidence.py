@@ -112,8 +112,8 @@ def test_who_made_an_edit(site: Site, watched: Tree, edit: Edit) -> None:
         assert (evidence["uid"], evidence["user"]) == (SOMEBODY.uid, SOMEBODY.user)
         assert (evidence["login_uid"], evidence["login_user"]) == (SOMEBODY.login_uid, SOMEBODY.login_user)
         assert evidence["session"] == session.number
-        # Nor has it a terminal, where it was the session's leader.
-        is_alive = "executable" in evidence
+        # Nor has it a terminal, where it was the session's leader, or what it sees mounted; its arguments are read later.
+        is_alive = bool(evidence["arguments"])
         assert evidence.get("terminal", None if is_alive else session.terminal) == session.terminal
         assert "client" not in evidence
 
