@@ -1,7 +1,6 @@
 """What else people use to see whether files are as they were, on the same tree."""
 
 import os
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,17 +12,17 @@ ANSWERS = tuple(range(8))
 
 
 def _aide(programs: Programs, tree: Tree) -> list[str | Path]:
-    """Needs a database of the tree as it is, which takes as long as a check."""
-    database, config = programs.data / "aide.db", programs.data / "aide.conf"
-    pattern = re.sub(r"([][.^$*+?(){}|\\ ])", r"\\\1", str(tree.root))
+    """Needs a database of the tree as it is, which takes as long as a check. Its paths are relative to the tree's root,
+    so one that was made since the tree was released serves wherever the tree lies."""
+    database, config = programs.data / f"{tree.name}.aide.db", programs.data / f"{tree.name}.aide.conf"
     config.write_text(
         f"database_in=file:{database}\ndatabase_out=file:{database}\n"
-        f"gzip_dbout=no\nnum_workers={programs.threads}\nlog_level=error\nreport_level=minimal\nreport_url=stdout\n"
-        # Anchored at both ends: else it also takes what lies beside the tree and begins with its name.
-        f"{pattern}(/|$) sha256\n"
+        f"root_prefix={tree.root}\ngzip_dbout=no\nnum_workers={programs.threads}\n"
+        "log_level=error\nreport_level=minimal\nreport_url=stdout\n/ sha256\n"
     )
-    say(f"{tree.name}: AIDE makes its database")
-    programs.spend(Spent(), ["aide", f"--config={config}", "--init"])
+    if not database.exists() or database.stat().st_mtime < tree.manifest.stat().st_mtime:
+        say(f"{tree.name}: AIDE makes its database")
+        programs.spend(Spent(), ["aide", f"--config={config}", "--init"])
     with database.open("rb") as lines:
         listed = sum(line.startswith(b"/") for line in lines)
     entries = 1 + sum(len(below) + len(names) for _, below, names in os.walk(tree.root))

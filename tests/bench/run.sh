@@ -10,7 +10,7 @@
 #   --threads N        of driftd, of the floor, and of what else can have some (default 2)
 #   --peers            AIDE, find | xargs b3sum, find | xargs sha256sum, mtree, hashdeep too; AIDE takes minutes a tree
 #   --peer-runs N      of each of these (default 1)
-#   --cold             node_modules also on a file system that is mounted anew before each run (needs root)
+#   --cold             the first tree also on a file system that is mounted anew before each run (needs root, and room)
 # Trees: node_modules  some 78,000 files that npm fetches
 #        usr           /usr, which is only read
 #        million       1,000,000 files of 200 bytes, which take 4 GiB of disk
@@ -95,9 +95,10 @@ for name in "${names[@]}"; do
   fi
   if [ -n "${place[$name]:-}" ]; then trees+=("$name=${place[$name]}"); fi
 done
-if $cold && [ -z "${place[node_modules]:-}" ]; then say "the cold runs are skipped: they need node_modules"; cold=false; fi
+first=${names[0]}
+if $cold && [ -z "${place[$first]:-}" ]; then say "the cold runs are skipped: they need $first"; cold=false; fi
 if $cold; then
-  make_image "${place[node_modules]}" && arguments+=(--cold "node_modules=$mount_point/tree" --device "$device")
+  make_image "${place[$first]}" && arguments+=(--cold "$first=$mount_point/tree" --device "$device")
 fi
 if ! $quick; then
   make_small_files small_10000 10
