@@ -1,6 +1,8 @@
 #include "scanner/change_stamp.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 #include <chrono>
 #include <ctime>
@@ -47,6 +49,20 @@ std::optional<ChangeStamp> ChangeStamp::of(int fd) {
 
 bool ChangeStamp::told_apart(FileTime since) const {
   return changed < less_a_step(since, changed) || changed > read_clock(CLOCK_REALTIME);
+}
+
+bool ChangeStamp::is_fine(int fd) const {
+  if (changed <= FileTime::now()) return false;
+  // The clock of a server may be ahead for other reasons.
+  struct statfs status {};
+  if (::fstatfs(fd, &status) != 0) return false;
+  switch (status.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case TMPFS_MAGIC: return true;
+    default: return false;
+  }
 }
 
 void ChangeStamp::wait_for_next_tick(const std::stop_token& stop) const {

@@ -41,6 +41,11 @@ struct ChangeStamp {
   /// back) is no change's that comes now.
   [[nodiscard]] bool told_apart(FileTime since) const;
 
+  /// Whether this, as it was just read of that open file, is no time of a tick: what is changed after that look has
+  /// another time then, however soon it comes. So it is with "multigrain timestamps" (Linux 6.13, file systems on local
+  /// disks) where a file had been looked at before it was changed.
+  [[nodiscard]] bool is_fine(int fd) const;
+
   /// Waits until a change would be told apart from this one: mostly not at all, and else for a tick.
   void wait_for_next_tick(const std::stop_token& stop) const;
 };

@@ -304,7 +304,7 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   if (wanted.sha256) observed.sha256 = sha256_.finish();
   struct statx after;  // NOLINT: filled by the kernel
   if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
-  if (!unmoved(file.before_, after) || !can_tell(file)) attempt = Attempt::moved;
+  if (!unmoved(file.before_, after) || !file.can_tell_) attempt = Attempt::moved;
   return {};
 }
 
@@ -324,16 +324,15 @@ std::uint64_t Observer::most_ahead() const {
   return most == QuietReader::kChunk ? QuietReader::kAhead : 2 * most;
 }
 
-/// Whether a change after that look shows in the file's times.
-bool Observer::can_tell(const OpenFile& file) { return ChangeStamp::of(file.before_).told_apart(file.before_that_); }
-
 /// False with errno set. Where the file was changed a moment ago, a moment is waited, once.
 bool Observer::look_before(OpenFile& file) const {
   for (const bool is_last : {false, true}) {
-    file.before_that_ = FileTime::now();
+    const FileTime now = FileTime::now();
     if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return false;
-    if (is_last || !S_ISREG(file.before_.stx_mode) || can_tell(file)) break;
-    ChangeStamp::of(file.before_).wait_for_next_tick(stop_);
+    const ChangeStamp stamp = ChangeStamp::of(file.before_);
+    file.can_tell_ = stamp.told_apart(now) || stamp.is_fine(file.fd_.get());
+    if (is_last || !S_ISREG(file.before_.stx_mode) || file.can_tell_) break;
+    stamp.wait_for_next_tick(stop_);
   }
   return true;
 }

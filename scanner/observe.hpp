@@ -65,7 +65,7 @@ class OpenFile {
   manifests::UniqueFd fd_;
   std::optional<QuietReader> reader_;  ///< goes before the descriptor
   struct statx before_;                // NOLINT: filled by the kernel
-  FileTime before_that_;               ///< the moment
+  bool can_tell_ = false;              ///< whether a change after that look shows in the file's times
   std::uint64_t paid_ = 0;             ///< to the throttle, and not read yet
 };
 
@@ -120,7 +120,6 @@ class Observer {
   void wait_briefly() const;
   bool look_before(OpenFile& file) const;
   static bool has_moved(const OpenFile& file);
-  static bool can_tell(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;
   void number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;
   Observation observe_unopened(int directory, const char* name, const ContentWanted& wanted, Observed& observed);
