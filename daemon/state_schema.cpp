@@ -73,6 +73,11 @@ Result<void> create_schema(Database& database) {
 
 Result<void> check_schema(Database& database) {
   const std::string path = manifests::escape(database.path());
+  const auto pages = read_pragma(database, "page_count");
+  if (!pages) return pages.error();
+  if (*pages == 0) {
+    return Error{ErrorCode::io, path + ": empty; was the disk full when it was made? Make room and restart driftd"};
+  }
   // Not the history: trust must not depend on it.
   for (const char* table : {"vouched", "kept", "transition", "trust_reset", "time_floor"}) {
     auto integrity = database.prepare(std::string("PRAGMA integrity_check('") + table + "')");

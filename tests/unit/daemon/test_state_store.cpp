@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -271,6 +272,19 @@ TEST_CASE("the first hosts' state goes on counting, and reading it changes nothi
   CHECK(schema_version(database) == 4);
   auto reader = must(StateStore::open_for_reading(directory));
   check_all_is_there(reader);
+}
+
+TEST_CASE("an empty database, as a full disk leaves it, is told as such, and filled at the next start") {
+  TempTree home;
+  const std::string directory = home.at("state");
+  fs::create_directory(directory);
+  std::ofstream(directory + "/state.db").close();
+  const auto reader = StateStore::open_for_reading(directory);
+  REQUIRE_FALSE(reader.has_value());
+  CHECK(reader.error().message ==
+        directory + "/state.db: empty; was the disk full when it was made? Make room and restart driftd");
+  CHECK(StateStore::open(directory).protection() == Protection::fresh);
+  CHECK(StateStore::open_for_reading(directory).has_value());
 }
 
 TEST_CASE("state of version 1 that has no room to grow still protects, and grows when it can") {
