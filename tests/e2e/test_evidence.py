@@ -176,6 +176,28 @@ def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) 
         wait_until(lambda: open_drift(site), lambda seen: seen == {"settings.py": None}, "nobody knows who it was")
 
 
+def test_who_removed_a_file_is_known_while_a_daemon_would_see_it_come_back(site: Site, watched: Tree) -> None:
+    remove = by("rm settings.py; :", "rm", kind="missing")
+
+    def who() -> int | None:
+        (finding,) = check(site).document["trees"][0]["drift"]
+        assert finding["kind"] == "missing"
+        return finding.get("evidence", {}).get("pid")
+
+    succeed(["cp", "-a", watched.root, site.directory / "pristine"])
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        evidence, _ = seen_edit(site, watched, daemon, remove)
+        assert who() == evidence["pid"]
+    write_files(watched.root, {"settings.py": "by somebody else\n"})
+    (watched.root / "settings.py").unlink()
+    assert open_drift(site)["settings.py"] == evidence
+    assert who() is None
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {"missing": 1})
+        assert who() is None
+
+
 def test_the_last_of_several(site: Site, watched: Tree) -> None:
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
