@@ -53,7 +53,7 @@ class Reader {
                    {{"auto", WatchMode::automatic}, {"events", WatchMode::events}, {"polling", WatchMode::polling}});
              }},
             {"limits", [&](const YamlNode& node) { return read_limits(node, config.limits); }},
-            {"web", [&](const YamlNode& node) { return read_web(node, config.listen); }},
+            {"web", [&](const YamlNode& node) { return read_web(node, config); }},
             {"log", [&](const YamlNode& node) { return read_log(node, config.log_level); }},
         });
   }
@@ -212,11 +212,19 @@ class Reader {
         });
   }
 
-  Result<void> read_web(const YamlNode& node, std::vector<Endpoint>& listen) {
-    return read_map(node, "web", {{"listen", [&](const YamlNode& value) {
-                                     listen.clear();
-                                     return values_.endpoints(value, listen);
-                                   }}});
+  Result<void> read_web(const YamlNode& node, Config& config) {
+    return read_map(node, "web",
+                    {
+                        {"listen",
+                         [&](const YamlNode& value) {
+                           config.listen.clear();
+                           return values_.endpoints(value, config.listen);
+                         }},
+                        {"public_details",
+                         [&](const YamlNode& value) {
+                           return values_.choice(value, config.public_details, {{"true", true}, {"false", false}});
+                         }},
+                    });
   }
 
   Result<void> read_log(const YamlNode& node, LogLevel& level) {

@@ -76,6 +76,7 @@ struct Config {
   WatchMode watch = WatchMode::automatic;
   LimitsConfig limits;
   std::vector<Endpoint> listen{{"0.0.0.0", 9747}};
+  bool public_details = false;  ///< whoever reaches these may see paths and who changed them
   LogLevel log_level = LogLevel::info;
 };
 

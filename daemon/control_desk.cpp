@@ -26,14 +26,14 @@ void ControlDesk::answer(const ControlRequest& request, const std::shared_ptr<Co
 }
 
 void ControlDesk::answer_status(const ControlRequest& request, ControlReply& reply) const {
-  const StatusReport status = report(all_trees(), request.json ? kMostPaths : 0);
+  const StatusReport known = status(request.json ? kMostPaths : 0);
   std::string text;
   if (request.json) {
-    json_status(status, [&](std::string_view piece) { text += piece; });
+    json_status(known, [&](std::string_view piece) { text += piece; });
   } else {
-    text = human_status(status, request.colour ? Colour::ansi : Colour::none);
+    text = human_status(known, request.colour ? Colour::ansi : Colour::none);
   }
-  reply.finish(exit_code(status.verdict()), std::move(text));
+  reply.finish(exit_code(known.verdict()), std::move(text));
 }
 
 void ControlDesk::answer_scan(const ControlRequest& request, const std::shared_ptr<ControlReply>& reply) {

@@ -31,6 +31,8 @@ class ControlDesk {
   explicit ControlDesk(Sources sources) : sources_(std::move(sources)) {}
 
   void answer(const ControlRequest& request, const std::shared_ptr<ControlReply>& reply);
+  /// Of all trees, as in the latest snapshot. `budget` of paths as for tree_status().
+  [[nodiscard]] StatusReport status(std::size_t budget) const { return report(all_trees(), budget); }
   /// A snapshot has been published: answers those who wait for scans that have ended.
   void on_published();
 
@@ -51,7 +53,7 @@ class ControlDesk {
   void answer_scan(const ControlRequest& request, const std::shared_ptr<ControlReply>& reply);
   [[nodiscard]] bool has_ended(const Waiting::Scan& scan) const;
   void end(const Waiting& waiting) const;
-  /// Of these trees, as far as there are such. `budget` of paths as for tree_status().
+  /// Of these trees, as far as there are such.
   [[nodiscard]] StatusReport report(const std::vector<std::string>& trees, std::size_t budget) const;
   [[nodiscard]] std::vector<std::string> all_trees() const;
 

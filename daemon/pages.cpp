@@ -9,7 +9,13 @@
 namespace driftd::daemon {
 namespace {
 
+constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kHtml = "text/html; charset=utf-8";
+constexpr const char* kJson = "application/json";
+
+/// Paths that one document lists at the most, beside those that people are shown of each tree: some 300 kB, for each
+/// connection that is slow to take them.
+constexpr std::size_t kMostPaths = 1000;
 
 constexpr std::string_view kStyle =
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 "
@@ -22,9 +28,10 @@ constexpr std::string_view kStyle =
     "30363d}"
     "a{color:#4493f8}}";
 
-std::string html_escape(std::string_view text) {
+/// Of text in which names are escaped for people already.
+std::string html_text(std::string_view text) {
   std::string out;
-  for (const char c : manifests::escape(text)) {
+  for (const char c : text) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
@@ -35,6 +42,8 @@ std::string html_escape(std::string_view text) {
   }
   return out;
 }
+
+std::string html_escape(std::string_view text) { return html_text(manifests::escape(text)); }
 
 /// Why a tree is not clean, in a few words.
 std::string details(const TreeSnapshot& tree) {
@@ -64,35 +73,54 @@ std::string details(const TreeSnapshot& tree) {
 /// Its reason names a path, which is for the log.
 constexpr std::string_view kNoControl = "driftd status and driftd scan do not work, see the log";
 
-std::string status_page(const Snapshot& snapshot) {
+std::string status_page(const Snapshot& snapshot, const Details& details_of) {
   std::string rows;
   for (const TreeSnapshot& tree : snapshot.trees) {
     rows += fmt::format("<tr><td>{}</td><td>{}</td><td><b class=\"{}\">{}</b></td><td>{}</td></tr>\n",
                         html_escape(tree.name), tree.manifest ? html_escape(tree.manifest->release) : "-",
                         to_string(tree.verdict()), to_string(tree.verdict()), html_escape(details(tree)));
   }
+  const std::string paths = details_of
+                                ? fmt::format(
+                                      "<pre>{}</pre>\n<p>For programs: <a href=\"/api/v1/status\">status</a>, <a "
+                                      "href=\"/api/v1/drift\">drift</a>.",
+                                      html_text(human_status(details_of(0), Colour::none)))
+                                : "<p>Which paths: <code>driftd status</code> on the host.";
   const std::string control = snapshot.control_problem.empty() ? "" : fmt::format("<p>{}.</p>\n", kNoControl);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">"
       "<title>driftd: {0}</title><style>{1}</style></head>\n<body><h1>driftd</h1>\n"
       "<table><tr><th>Tree</th><th>Release</th><th>Verdict</th><th></th></tr>\n{2}</table>\n{4}"
-      "<p>Which paths: <code>driftd --check</code> on the host. <a href=\"/metrics\">Metrics</a>. Version "
+      "{5} <a href=\"/metrics\">Metrics</a>. Version "
       "{3}.</p></body></html>\n",
-      to_string(snapshot.verdict()), kStyle, rows, manifests::kVersion, control);
+      to_string(snapshot.verdict()), kStyle, rows, manifests::kVersion, control, paths);
+}
+
+HttpResponse serve_api(std::string_view path, const Details& details) {
+  const auto json_by = path == "/api/v1/status" ? json_status : path == "/api/v1/drift" ? json_drift : nullptr;
+  if (json_by == nullptr) return {404, kText, "not found\n"};
+  if (!details) {
+    return {403, kText,
+            "paths and who changed them are not for everyone: ask `driftd status --json` on the host, or set "
+            "web.public_details\n"};
+  }
+  HttpResponse response{200, kJson, {}};
+  json_by(details(kMostPaths), [&](std::string_view piece) { response.body += piece; });
+  return response;
 }
 
 }  // namespace
 
-HttpResponse serve_page(std::string_view path, const Snapshot& snapshot) {
+HttpResponse serve_page(std::string_view path, const Snapshot& snapshot, const Details& details) {
   if (path == "/metrics") return {200, kMetricsContentType, metrics_page(snapshot)};
-  if (path == "/-/healthy") return {200, "text/plain; charset=utf-8", "healthy\n"};
+  if (path == "/-/healthy") return {200, kText, "healthy\n"};
   if (path == "/-/ready") {
-    if (snapshot.ready()) return {200, "text/plain; charset=utf-8", "ready\n"};
-    return {503, "text/plain; charset=utf-8", "not ready: the first scan of every tree has to end\n"};
+    if (snapshot.ready()) return {200, kText, "ready\n"};
+    return {503, kText, "not ready: the first scan of every tree has to end\n"};
   }
-  if (path == "/") return {200, kHtml, status_page(snapshot)};
-  return {404, "text/plain; charset=utf-8", "not found\n"};
+  if (path == "/") return {200, kHtml, status_page(snapshot, details)};
+  return serve_api(path, details);
 }
 
 std::string status_line(const Snapshot& snapshot) {

@@ -86,7 +86,7 @@ class Service {
         probe_(std::make_shared<WatchProbe>(
             workers_, hub_, context_.config->state_directory,
             WatchProbe::Owner{[this](std::string why) { on_blind(std::move(why)); }, [this] { on_mounts({}); }})),
-        http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_); }),
+        http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_, details()); }),
         desk_({monitors_, snapshot_, host_, config_file_, wall_clock()}),
         control_(io_,
                  [this](const ControlRequest& request, const std::shared_ptr<ControlReply>& reply) {
@@ -325,6 +325,12 @@ class Service {
   void on_mounts(const scanner::MountChanges& changes) {
     if (!changes.failure.empty()) spdlog::error("mounts are not watched any more: {}", changes.failure);
     for (const auto& [name, monitor] : monitors_) monitor->on_mounts(changes);
+  }
+
+  /// As the configuration in force has it.
+  Details details() {
+    if (!context_.config->public_details) return {};
+    return [this](std::size_t budget) { return desk_.status(budget); };
   }
 
   void publish() {

@@ -74,6 +74,12 @@ json::object judgement_of(const TreeStatus& tree) {
   return object;
 }
 
+json::object counts_of(const TreeSnapshot& summary) {
+  return {{"drift", counts_object(summary.drift)},
+          {"unverified", counts_object(summary.unverified)},
+          {"pending", summary.deploy_pending}};
+}
+
 json::object coverage_of(const TreeStatus& tree) {
   const TreeSnapshot& summary = tree.summary;
   json::object object;
@@ -84,11 +90,18 @@ json::object coverage_of(const TreeStatus& tree) {
                                  {"reason", text_or_null(summary.polling_reason)}};
   object["deploying_from"] = text_or_null(summary.deploying_from);
   object["deploy_stuck"] = !summary.deploying_from.empty() && !summary.deploy_in_progress;
-  object["counts"] = json::object{{"drift", counts_object(summary.drift)},
-                                  {"unverified", counts_object(summary.unverified)},
-                                  {"pending", summary.deploy_pending}};
+  object["counts"] = counts_of(summary);
   object["cut"] = tree.is_cut;
   return object;
+}
+
+void print_paths(JsonDocument& document, const TreeStatus& tree) {
+  document.put(",");
+  document.array("drift", tree.open, open_object);
+  document.put(",");
+  document.array("unverified", tree.unverified, unverified_object);
+  document.put(",");
+  document.array("pending", tree.pending, finding_object);
 }
 
 void print_tree(JsonDocument& document, const TreeStatus& tree) {
@@ -96,12 +109,20 @@ void print_tree(JsonDocument& document, const TreeStatus& tree) {
   document.members(judgement_of(tree));
   document.put(",");
   document.members(coverage_of(tree));
-  document.put(",");
-  document.array("drift", tree.open, open_object);
-  document.put(",");
-  document.array("unverified", tree.unverified, unverified_object);
-  document.put(",");
-  document.array("pending", tree.pending, finding_object);
+  print_paths(document, tree);
+  document.put("}");
+}
+
+void print_tree_drift(JsonDocument& document, const TreeStatus& tree) {
+  json::object object;
+  object["name"] = tree.summary.name;
+  put_bytes(object, "root", tree.summary.root);
+  object["verdict"] = json::string(to_string(tree.summary.verdict()));
+  object["counts"] = counts_of(tree.summary);
+  object["cut"] = tree.is_cut;
+  document.put("{");
+  document.members(object);
+  print_paths(document, tree);
   document.put("}");
 }
 
@@ -114,27 +135,42 @@ std::string_view name_of(StateStore::Protection protection) {
   return "lost";
 }
 
-}  // namespace
-
-void json_status(const StatusReport& report, const Print& print) {
+json::object head_of(const StatusReport& report) {
   json::object head;
   head["version"] = 1;
   head["host"] = manifests::escape(report.host);
   head["driftd"] = manifests::kVersion;
   head["verdict"] = json::string(to_string(report.verdict()));
   head["now"] = manifests::format_utc(report.now);
-  head["started_at"] = manifests::format_utc(report.started_at);
-  head["reload_problem"] = text_or_null(report.reload_problem);
-  head["rollback_protection"] = json::string(name_of(report.protection));
+  return head;
+}
+
+using PrintTree = void (*)(JsonDocument& document, const TreeStatus& tree);
+
+void print_document(const json::object& head, const StatusReport& report, const Print& print, PrintTree print_one) {
   JsonDocument document(print);
   document.put("{");
   document.members(head);
   document.put(",\"trees\":[");
   for (const TreeStatus& tree : report.trees) {
     if (&tree != &report.trees.front()) document.put(",");
-    print_tree(document, tree);
+    print_one(document, tree);
   }
   document.put("]}\n");
+}
+
+}  // namespace
+
+void json_status(const StatusReport& report, const Print& print) {
+  json::object head = head_of(report);
+  head["started_at"] = manifests::format_utc(report.started_at);
+  head["reload_problem"] = text_or_null(report.reload_problem);
+  head["rollback_protection"] = json::string(name_of(report.protection));
+  print_document(head, report, print, print_tree);
+}
+
+void json_drift(const StatusReport& report, const Print& print) {
+  print_document(head_of(report), report, print, print_tree_drift);
 }
 
 }  // namespace driftd::daemon

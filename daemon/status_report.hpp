@@ -55,5 +55,7 @@ std::string human_status(const StatusReport& report, Colour colour);
 
 /// One JSON document, version 1, with a line end. Findings and paths stand there as in json_report().
 void json_status(const StatusReport& report, const Print& print);
+/// Its paths alone.
+void json_drift(const StatusReport& report, const Print& print);
 
 }  // namespace driftd::daemon

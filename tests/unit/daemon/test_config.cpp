@@ -58,7 +58,7 @@ trees:
 trust: {directories: [/a/, /b], threshold: 2}
 watch: events
 limits: {threads: 4, read_rate: 16MiB/s, read_ops: 500/s, manifest_size: 2GiB}
-web: {listen: ["127.0.0.1:1", "[::1]:65535"]}
+web: {listen: ["127.0.0.1:1", "[::1]:65535"], public_details: true}
 log: {level: debug}
 )");
   REQUIRE(config.trees.size() == 2);
@@ -85,6 +85,7 @@ log: {level: debug}
   CHECK(config.limits.periodic_scans.reads_per_second == 500);
   CHECK(config.limits.manifest_size == std::size_t{2} << 30U);
   CHECK(config.listen == std::vector<Endpoint>{{"127.0.0.1", 1}, {"::1", 65535}});
+  CHECK(config.public_details);
   CHECK(config.log_level == LogLevel::debug);
 }
 
@@ -107,6 +108,7 @@ TEST_CASE("what is left out has its default") {
   CHECK(config.limits.periodic_scans.reads_per_second == 1000);
   CHECK(config.limits.manifest_size == std::size_t{1} << 30U);
   CHECK(config.listen == std::vector<Endpoint>{{"0.0.0.0", 9747}});
+  CHECK_FALSE(config.public_details);
   CHECK(config.log_level == LogLevel::info);
   // A section without content is as if it were not there.
   CHECK(parse(std::string(kTree) + "trust:\nweb:\nlimits: {}\n").trust == config.trust);
@@ -119,7 +121,7 @@ TEST_CASE("what is unknown is an error with its place, and with what may have be
       {"trees:\n  - name: a\n    manfest: /m\n", "f.yaml:3:5: unknown key 'manfest'; did you mean 'manifest'?"},
       {"trust: {dirs: []}\n", "f.yaml:1:9: unknown key 'dirs'; known here: directories, threshold"},
       {"limits: {thread: 1}\n", "f.yaml:1:10: unknown key 'thread'; did you mean 'threads'?"},
-      {"web: {listen: [], port: 1}\n", "f.yaml:1:19: unknown key 'port'; known here: listen"},
+      {"web: {listen: [], port: 1}\n", "f.yaml:1:19: unknown key 'port'; known here: listen, public_details"},
       {"log: {lvel: info}\n", "f.yaml:1:7: unknown key 'lvel'; did you mean 'level'?"},
       {"\"a\\e\": 1\n",
        "f.yaml:1:1: unknown key 'a\\x1b'; known here: state_directory, run_directory, trees, trust, watch, limits, "
@@ -183,6 +185,7 @@ TEST_CASE("a wrong value is an error with its place") {
       {"limits: {read_ops: 0/s}", "f.yaml:3:20: must be a rate, as in 1000/s, or unlimited"},
       {"limits: {read_ops: 1MiB/s}", "f.yaml:3:20: must be a rate, as in 1000/s, or unlimited"},
       {"limits: {manifest_size: 1GB}", "f.yaml:3:25: must be a size, as in 512KiB, 64MiB or 1GiB"},
+      {"web: {public_details: yes}", "f.yaml:3:23: must be one of true, false"},
       {"web: {listen: '0.0.0.0:1'}", "f.yaml:3:15: must be a list of ADDRESS:PORT"},
       {"log: {level: trace}", "f.yaml:3:14: must be one of debug, info, warning, error"},
   };

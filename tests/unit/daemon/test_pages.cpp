@@ -23,19 +23,19 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 TEST_CASE("what is served where") {
   Snapshot snapshot = sample_snapshot();
-  CHECK(serve_page("/metrics", snapshot).status == 200);
-  CHECK(serve_page("/metrics", snapshot).content_type == "text/plain; version=0.0.4; charset=utf-8");
-  CHECK(holds(serve_page("/metrics", snapshot).body, "# TYPE driftd_tree_verdict gauge\n"));
-  CHECK(serve_page("/-/healthy", snapshot).status == 200);
-  CHECK(serve_page("/-/ready", snapshot).status == 503);
+  CHECK(serve_page("/metrics", snapshot, {}).status == 200);
+  CHECK(serve_page("/metrics", snapshot, {}).content_type == "text/plain; version=0.0.4; charset=utf-8");
+  CHECK(holds(serve_page("/metrics", snapshot, {}).body, "# TYPE driftd_tree_verdict gauge\n"));
+  CHECK(serve_page("/-/healthy", snapshot, {}).status == 200);
+  CHECK(serve_page("/-/ready", snapshot, {}).status == 503);
   snapshot.trees[1].full.done = 1;
-  CHECK(serve_page("/-/ready", snapshot).status == 200);
-  CHECK(serve_page("/", snapshot).status == 200);
-  CHECK(serve_page("/", snapshot).content_type == "text/html; charset=utf-8");
+  CHECK(serve_page("/-/ready", snapshot, {}).status == 200);
+  CHECK(serve_page("/", snapshot, {}).status == 200);
+  CHECK(serve_page("/", snapshot, {}).content_type == "text/html; charset=utf-8");
   for (const char* path :
        {"", "/metrics/", "/Metrics", "//", "/index.html", "/-/reload", "/../etc/passwd", "/\n", "/%2e"}) {
     CAPTURE(path);
-    const HttpResponse response = serve_page(path, snapshot);
+    const HttpResponse response = serve_page(path, snapshot, {});
     CHECK(response.status == 404);
     CHECK(response.body == "not found\n");
   }
@@ -44,7 +44,7 @@ TEST_CASE("what is served where") {
 TEST_CASE("the status page is well-formed whatever a release is called, and shows no path") {
   Snapshot snapshot = sample_snapshot();
   snapshot.trees[0].manifest->release = "<script>alert(1)</script>\"'&";
-  const std::string page = serve_page("/", snapshot).body;
+  const std::string page = serve_page("/", snapshot, {}).body;
   CHECK_FALSE(holds(page, "<script"));
   CHECK_FALSE(holds(page, "alert(1)</"));
   CHECK(holds(page, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;"));
@@ -80,10 +80,10 @@ TEST_CASE("the status line has an end") {
 TEST_CASE("a control socket that does not work is told everywhere, and its path nowhere") {
   Snapshot snapshot = sample_snapshot();
   const std::string told = "driftd status and driftd scan do not work, see the log";
-  CHECK_FALSE(holds(serve_page("/", snapshot).body, told));
+  CHECK_FALSE(holds(serve_page("/", snapshot, {}).body, told));
   CHECK_FALSE(holds(status_line(snapshot), told));
   snapshot.control_problem = "no control socket: /srv/run: Permission denied";
-  CHECK(holds(serve_page("/", snapshot).body, told));
+  CHECK(holds(serve_page("/", snapshot, {}).body, told));
   CHECK(status_line(snapshot).starts_with(told + "; myapp: drift"));
-  CHECK_FALSE(holds(serve_page("/", snapshot).body, "/srv"));
+  CHECK_FALSE(holds(serve_page("/", snapshot, {}).body, "/srv"));
 }

@@ -106,6 +106,12 @@ std::string json_of(const StatusReport& report) {
   return text;
 }
 
+std::string drift_of(const StatusReport& report) {
+  std::string text;
+  json_drift(report, [&](std::string_view piece) { text += piece; });
+  return text;
+}
+
 std::string last_line(const TreeStatus& tree) {
   StatusReport report;
   report.now = kNow;
@@ -121,9 +127,12 @@ TEST_CASE("the status for people") { check_golden("status.txt", steady(human_sta
 
 TEST_CASE("the status as JSON") { check_golden("status.json", steady(json_of(status_sample()))); }
 
+TEST_CASE("its paths alone") { check_golden("drift.json", steady(drift_of(status_sample()))); }
+
 TEST_CASE("no status lets a hostile name through") {
   check_harmless(human_status(status_sample(), Colour::none));
   check_harmless(json_of(status_sample()));
+  check_harmless(drift_of(status_sample()));
   CHECK(lines_in(json_of(status_sample())) == 1);
 }
 
