@@ -23,7 +23,8 @@ constexpr std::string_view kStyle =
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.45rem .8rem;border-bottom:1px solid "
     "#d8dee4}"
     "th{font-weight:600;color:#57606a}b{padding:.1rem .55rem;border-radius:.3rem;color:#fff;font-weight:600}"
-    ".clean{background:#1a7f37}.drift{background:#cf222e}.unknown{background:#7d4e00}a{color:#0969da}"
+    "pre{overflow-x:auto}.clean{background:#1a7f37}.drift{background:#cf222e}.unknown{background:#7d4e00}a{color:#"
+    "0969da}"
     "@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th{color:#9198a1}th,td{border-color:#"
     "30363d}"
     "a{color:#4493f8}}";
