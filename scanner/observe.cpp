@@ -253,13 +253,13 @@ void Observer::wait_briefly() const {
 Observation Observer::inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed,
                               Attempt& attempt) {
   const int fd = file.fd_.get();
-  if (!look_before(file)) return failure(errno);
+  if (!look_before(file, wanted)) return failure(errno);
   if (file.before_.stx_mnt_id != mount_) return failure(UnverifiedReason::mount, 0);
   if (!S_ISREG(file.before_.stx_mode)) return attempt = Attempt::not_a_file, Observation{};
   fill(file.before_, observed);
   number(fd, "", wanted, observed);
   if (const int error = read_attributes_of(fd, observed); error != 0) return failure(error);
-  if (wanted.size && *wanted.size != file.before_.stx_size) return {};
+  if (has_other_size(file, wanted)) return {};
   file.reader_.emplace(fd, observed.size, most_ahead());
   return hash(file, wanted, may_wait, observed, attempt);
 }
@@ -308,6 +308,10 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   return {};
 }
 
+bool Observer::has_other_size(const OpenFile& file, const ContentWanted& wanted) {
+  return wanted.size && *wanted.size != file.before_.stx_size;
+}
+
 bool Observer::has_moved(const OpenFile& file) {
   struct statx now;  // NOLINT: filled by the kernel
   return ::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &now) == 0 && !unmoved(file.before_, now);
@@ -324,14 +328,15 @@ std::uint64_t Observer::most_ahead() const {
   return most == QuietReader::kChunk ? QuietReader::kAhead : 2 * most;
 }
 
-/// False with errno set. Where the file was changed a moment ago, a moment is waited, once.
-bool Observer::look_before(OpenFile& file) const {
+/// False with errno set. Where the file was changed a moment ago and its content is to be read, a moment is waited,
+/// once.
+bool Observer::look_before(OpenFile& file, const ContentWanted& wanted) const {
   for (const bool is_last : {false, true}) {
     const FileTime now = FileTime::now();
     if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, kStatMask, &file.before_) != 0) return false;
     const ChangeStamp stamp = ChangeStamp::of(file.before_);
     file.can_tell_ = stamp.told_apart(now) || stamp.is_fine(file.fd_.get());
-    if (is_last || !S_ISREG(file.before_.stx_mode) || file.can_tell_) break;
+    if (is_last || !S_ISREG(file.before_.stx_mode) || file.can_tell_ || has_other_size(file, wanted)) break;
     stamp.wait_for_next_tick(stop_);
   }
   return true;

@@ -118,7 +118,8 @@ class Observer {
   [[nodiscard]] std::uint64_t most_at_once() const;
   [[nodiscard]] std::uint64_t most_ahead() const;
   void wait_briefly() const;
-  bool look_before(OpenFile& file) const;
+  bool look_before(OpenFile& file, const ContentWanted& wanted) const;
+  static bool has_other_size(const OpenFile& file, const ContentWanted& wanted);
   static bool has_moved(const OpenFile& file);
   void fill(const struct statx& status, Observed& observed) const;
   void number(int directory, const char* name, const ContentWanted& wanted, Observed& observed) const;
