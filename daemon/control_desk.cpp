@@ -12,8 +12,8 @@
 namespace driftd::daemon {
 namespace {
 
-/// Paths that one JSON document lists at the most, beside those that people are shown of each tree: some 3 MB, made in
-/// a few hundredths of a second. Whoever wants all of more asks driftd --check.
+/// Paths that one JSON document lists at the most, fewer if they are long, beside those that people are shown of each
+/// tree: some 3 MB, made in a few hundredths of a second. Whoever wants all of more asks driftd --check.
 constexpr std::size_t kMostPaths = 10'000;
 
 }  // namespace

@@ -152,9 +152,11 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     response_.set("X-Content-Type-Options", "nosniff");
     if (content.status == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(keep_alive);
-    response_.content_length(content.body.size());
+    body_ = content.shared_body ? std::move(content.shared_body)
+                                : std::make_shared<const std::string>(std::move(content.body));
+    response_.content_length(body_->size());
     const bool is_head = parser_->is_header_done() && parser_->get().method() == http::verb::head;
-    if (!is_head) response_.body() = std::move(content.body);
+    if (!is_head) response_.body() = {body_->data(), body_->size()};
     stream_.expires_after(kRequestTime);
     http::async_write(stream_, response_,
                       [self = shared_from_this(), keep_alive](beast::error_code error, std::size_t) {
@@ -168,7 +170,8 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Impl> server_;
   beast::flat_buffer buffer_{kMaxHeader + kMaxBody};
   std::optional<http::request_parser<http::string_body>> parser_;
-  http::response<http::string_body> response_;
+  std::shared_ptr<const std::string> body_;
+  http::response<http::span_body<const char>> response_;  ///< shows `body_`
 };
 
 void HttpServer::Impl::accept(const std::shared_ptr<Listener>& listener) {

@@ -18,6 +18,7 @@ struct HttpResponse {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::shared_ptr<const std::string> shared_body{};  ///< instead, where many may be given the same
 };
 using HttpHandler = std::function<HttpResponse(std::string_view path)>;
 

@@ -1,5 +1,7 @@
 #include "daemon/pages.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "daemon/metrics.hpp"
@@ -13,8 +15,8 @@ constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kHtml = "text/html; charset=utf-8";
 constexpr const char* kJson = "application/json";
 
-/// Paths that one document lists at the most, beside those that people are shown of each tree: some 300 kB, for each
-/// connection that is slow to take them.
+/// Paths that one document lists at the most, fewer if they are long, beside those that people are shown of each tree:
+/// some 300 kB.
 constexpr std::size_t kMostPaths = 1000;
 
 constexpr std::string_view kStyle =
@@ -122,6 +124,18 @@ HttpResponse serve_page(std::string_view path, const Snapshot& snapshot, const D
   }
   if (path == "/") return {200, kHtml, status_page(snapshot, details)};
   return serve_api(path, details);
+}
+
+HttpResponse DetailedPages::serve(std::string_view path, const std::shared_ptr<const Snapshot>& snapshot,
+                                  const Details& details) {
+  if (path != "/" && !path.starts_with("/api/")) return serve_page(path, *snapshot, details);
+  if (snapshot != snapshot_) made_.clear();
+  snapshot_ = snapshot;
+  if (const auto made = made_.find(path); made != made_.end()) return made->second;
+  HttpResponse page = serve_page(path, *snapshot, details);
+  if (page.status != 200) return page;  // there is no end to the names of what does not exist
+  page.shared_body = std::make_shared<const std::string>(std::exchange(page.body, {}));
+  return made_.emplace(path, std::move(page)).first->second;
 }
 
 std::string status_line(const Snapshot& snapshot) {

@@ -86,7 +86,11 @@ class Service {
         probe_(std::make_shared<WatchProbe>(
             workers_, hub_, context_.config->state_directory,
             WatchProbe::Owner{[this](std::string why) { on_blind(std::move(why)); }, [this] { on_mounts({}); }})),
-        http_(io_, [this](std::string_view path) { return serve_page(path, *snapshot_, details()); }),
+        http_(io_,
+              [this](std::string_view path) {
+                const Details details = this->details();
+                return details ? detailed_pages_.serve(path, snapshot_, details) : serve_page(path, *snapshot_, {});
+              }),
         desk_({monitors_, snapshot_, host_, config_file_, wall_clock()}),
         control_(io_,
                  [this](const ControlRequest& request, const std::shared_ptr<ControlReply>& reply) {
@@ -372,6 +376,7 @@ class Service {
   double reload_time_ = 0;
   std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
   std::string status_;
+  DetailedPages detailed_pages_;
   bool all_ended_ = true;
   HttpServer http_;
   ControlDesk desk_;

@@ -7,15 +7,20 @@
 namespace driftd::daemon {
 namespace {
 
+/// A path that is longer counts for several.
+constexpr std::size_t kUsualPath = 64;
+
 /// The first values of a map by path: as many as people are shown, and more of what is left of the budget.
 template <class Value>
 std::vector<Value> take_first(const std::map<std::string, Value>& all, std::size_t& budget, bool& is_cut) {
-  const std::size_t most = std::min(all.size(), std::max(kMostFindings, budget));
-  is_cut = is_cut || most < all.size();
   std::vector<Value> first;
-  first.reserve(most);
-  for (auto at = all.begin(); first.size() < most; ++at) first.push_back(at->second);
-  budget -= std::min(budget, most);
+  for (const auto& [path, value] : all) {
+    const std::size_t weight = 1 + path.size() / kUsualPath;
+    if (first.size() >= kMostFindings && weight > budget) break;
+    budget -= std::min(budget, weight);
+    first.push_back(value);
+  }
+  is_cut = is_cut || first.size() < all.size();
   return first;
 }
 

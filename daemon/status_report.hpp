@@ -47,7 +47,7 @@ struct StatusReport {
 };
 
 /// A tree as it is now. Of each kind of path as many are taken over as people are shown, and more as long as `budget`,
-/// which is for all trees, is not spent.
+/// which is for all trees, is not spent: one for a path, more for a long one.
 TreeStatus tree_status(const TreeState& state, TreeSnapshot summary, std::int64_t now, std::size_t& budget);
 
 /// For people, as human_report().
