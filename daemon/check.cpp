@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "daemon/clock.hpp"
-#include "daemon/control_client.hpp"
 #include "daemon/exact_release.hpp"
 #include "daemon/history_store.hpp"
 #include "daemon/inquiries.hpp"
@@ -177,17 +176,13 @@ TreeReport begin_report(const TreeCheck& check) {
   return report;
 }
 
-/// What the daemon knows of who made these, by their paths. What was changed since then is not theirs. What is missing
-/// has no time of a change: unless a daemon is there, which would know, it may have come and been removed again.
+/// What the daemon knows of who made these, by their paths. What was changed since then is not theirs.
 std::map<std::string, scanner::PathEvidence> evidence_of(const std::vector<scanner::Finding>& findings,
-                                                         StateStore& store, const std::string& tree,
-                                                         const std::string& run_directory) {
-  std::map<std::string, scanner::PathEvidence> evidence;
-  const bool is_watched = has_daemon(run_directory);
+                                                         StateStore& store, const std::string& tree) {
   const auto known = HistoryStore(store).evidence(tree);
+  std::map<std::string, scanner::PathEvidence> evidence;
   if (!known) return evidence;
   for (const scanner::Finding& finding : findings) {
-    if (finding.kind == scanner::DriftKind::missing && !is_watched) continue;
     const auto at = known->find(finding.path);
     if (at != known->end() && is_of(at->second, finding)) evidence.insert(*at);
   }
@@ -245,11 +240,10 @@ TreeReport check_tree(const TreeCheck& check, OngoingLook& look,
     }
     refuse_unknown_paths(**plan, report);
     refuse_detours(asked.detours, places, report);
-    if (memory.store && !report.scan->findings.empty()) {
-      look.ask(config.run_directory);
-      report.evidence = evidence_of(report.scan->findings, *memory.store, tree.name, config.run_directory);
-    }
     look.ask(config.state_directory);
+    if (memory.store && !report.scan->findings.empty()) {
+      report.evidence = evidence_of(report.scan->findings, *memory.store, tree.name);
+    }
     if (memory.store && scope.paths().size() == 1) {
       auto known = TouchStore(*memory.store).read(tree.name, scope.paths().begin()->str());
       if (known) report.touch = std::move(*known);

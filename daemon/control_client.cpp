@@ -151,11 +151,4 @@ Result<ControlAnswer> ask_daemon(const std::string& run_directory, const Control
   }
 }
 
-bool has_daemon(const std::string& run_directory) {
-  const manifests::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket || connect_to(socket.get(), run_directory + "/" + kControlSocketName) != 0) return false;
-  const auto peer = peer_of(socket.get());
-  return peer && is_trusted(*peer);
-}
-
 }  // namespace driftd::daemon

@@ -21,7 +21,4 @@ manifests::Result<ControlAnswer> ask_daemon(const std::string& run_directory, co
                                             const std::string& config_problem,
                                             const std::function<void(std::string_view)>& on_note);
 
-/// Whether a daemon listens there that could be believed. Asks it nothing.
-bool has_daemon(const std::string& run_directory);
-
 }  // namespace driftd::daemon

@@ -176,14 +176,6 @@ Result<HistoryStore::Recalled> HistoryStore::recall(const std::string& tree) {
   return recalled;
 }
 
-Result<void> HistoryStore::forget_removers() {
-  if (auto in_place = state_.check_in_place(); !in_place) return in_place;
-  if (auto upgraded = upgrade_schema(state_.database()); !upgraded) return upgraded;
-  auto forget = state_.database().prepare(
-      "UPDATE drift SET evidence = NULL WHERE ended_at IS NULL AND kind = ? AND evidence IS NOT NULL");
-  return forget.bind(to_string(scanner::DriftKind::missing)).run();
-}
-
 Result<std::map<std::string, scanner::PathEvidence>> HistoryStore::evidence(const std::string& tree) {
   std::map<std::string, scanner::PathEvidence> known;
   const auto version = read_pragma(state_.database(), "user_version");

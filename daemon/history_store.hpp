@@ -78,9 +78,6 @@ class HistoryStore {
   };
   manifests::Result<Recalled> recall(const std::string& tree);
 
-  /// To be called before anything is watched: what is missing may have come meanwhile and been removed by others.
-  manifests::Result<void> forget_removers();
-
   /// Of what is open, as far as it is known. For commands too, that read a state which an older version wrote.
   manifests::Result<std::map<std::string, scanner::PathEvidence>> evidence(const std::string& tree);
 

@@ -106,8 +106,6 @@ class Service {
     watch_mounts();
     reload_time_ = static_cast<double>(wall_clock());
     tell_protection();
-    // Before a command can find a daemon here. Whoever writes next has the same trouble, and says so.
-    (void)history_.forget_removers();
     control_.listen(context_.config->run_directory);
     adopt_trees();
     await_signal();

@@ -153,9 +153,8 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
     if (evidence != nullptr) open.evidence = std::make_shared<const PathEvidence>(*evidence);
     changes.opened.push_back(&open);
   }
-  // While nobody looked, or by a way that gives no events. What is missing may have been there and removed again.
-  const bool is_in_doubt = recalled && !finding.changed_at;
-  const bool is_newer = open.evidence && open.evidence->last && (is_in_doubt || !is_of(*open.evidence, finding));
+  // While nobody looked, or by a way that gives no events.
+  const bool is_newer = open.evidence && open.evidence->last && !is_of(*open.evidence, finding);
   const bool is_new = fresh && !recalled;
   if (!is_new) attribute(open, evidence, is_altered || is_newer, changes);
   // The history may know of somebody still who is not known any more.

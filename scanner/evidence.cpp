@@ -4,10 +4,13 @@ namespace driftd::scanner {
 
 bool is_of(const PathEvidence& evidence, const Finding& finding) {
   if (!evidence.last) return false;
+  const auto within = [&](const FileTime& time) {
+    return evidence.changed->first <= time && time <= evidence.changed->latest;
+  };
+  if (finding.kind == DriftKind::missing) return evidence.changed && finding.gone_by && within(*finding.gone_by);
   if (!finding.changed_at) return true;
   if (!evidence.changed) return *finding.changed_at <= evidence.at;
-  const FileTime changed{*finding.changed_at, finding.changed_nanoseconds};
-  return evidence.changed->first <= changed && changed <= evidence.changed->latest;
+  return within({*finding.changed_at, finding.changed_nanoseconds});
 }
 
 bool is_same_process(const PathEvidence& one, const PathEvidence& other) {

@@ -53,7 +53,8 @@ struct PathEvidence {
   std::int64_t at = 0;                   ///< when that was read, in seconds since 1970
   bool several = false;                  ///< others have touched it, too
   /// ctimes of the file, and no directory, that stood there after the first and after the latest touch in a row. What
-  /// has another is another file, or somebody changed it who was not told of. Nothing: not known.
+  /// has another is another file, or somebody changed it who was not told of. Where nothing stood there any more: of
+  /// the directory that it went from, until the latest change there that was told. Nothing: not known.
   struct Changed {
     FileTime first;
     FileTime latest;

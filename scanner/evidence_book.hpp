@@ -25,6 +25,9 @@ struct Toucher {
   /// wait.
   std::uint64_t queue = 0;
   std::optional<FileTime> changed{};  ///< ctime of the file, and no directory, that stands there after the touch
+  /// ctime of the directory after the touch, where that was of a name in it.
+  std::optional<FileTime> names_changed{};
+  bool is_gone = false;  ///< nothing stands there
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -56,12 +59,15 @@ class EvidenceBook {
     std::int32_t pid = 0;  ///< of the last
     PidCursor seen;
     std::uint64_t queue = 0;
+    bool is_gone = false;  ///< `evidence.changed` is the directory's
   };
-  static PathEvidence evidence_of(const Finding& finding, const Entry& entry);
+  [[nodiscard]] PathEvidence evidence_of(const Finding& finding, const Entry& entry) const;
   void forget_oldest();
 
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;
+  std::map<std::string, FileTime, std::less<>>
+      names_changed_;  ///< of directories, after the latest change that was told
 };
 
 }  // namespace driftd::scanner

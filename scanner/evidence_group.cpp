@@ -261,13 +261,11 @@ void EvidenceGroup::note(const Change& change, Places& places) {
   }
   if (skipping_) return;
   Toucher by = change.by;
-  std::optional<FileTime> changed;
-  switch (stands(change, *path, places, changed)) {
+  switch (stands(change, *path, places, by)) {
     case Stands::not_there: return;  // who put something else in its place is told next
-    case Stands::with_others: by = {nullptr, 0, {}, queue_}; break;
+    case Stands::with_others: by = {nullptr, 0, {}, queue_, by.changed}; break;
     case Stands::alone: break;
   }
-  by.changed = changed;
   book_.note(*path, std::move(by), std::time(nullptr), EvidenceBook::Clock::now());
 }
 
@@ -275,18 +273,20 @@ void EvidenceGroup::note(const Change& change, Places& places) {
 /// whether it is the only one: with others, or where nobody knows, it may be changed by those who are not told of here.
 /// Who gives a name to something else, or takes it away, has done that in any case.
 EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::string& path, Places& places,
-                                            std::optional<FileTime>& changed) const {
+                                            Toucher& by) const {
   const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
+  if ((change.mask & kComesOrGoes) != 0) by.names_changed = parent_time(places.root.get(), path);
   const UniqueFd there = reach_beneath(places.root.get(), path.c_str());
   struct stat status {};
   if (!there || ::fstat(there.get(), &status) != 0) {
+    by.is_gone = errno == ENOENT;
     if (changes_names) return Stands::alone;
     return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
   }
   // A directory's changes with every name in it.
   if (!S_ISDIR(status.st_mode)) {
-    changed = FileTime{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
+    by.changed = FileTime{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
   }
   if (changes_names) return Stands::alone;
   const auto present = handle_of(there.get(), "");

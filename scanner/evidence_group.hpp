@@ -88,9 +88,8 @@ class EvidenceGroup {
   void take(const char* data, std::size_t length, ProcessReader& reader);
   void note(const Change& change, Places& places);
   enum class Stands { alone, with_others, not_there };
-  /// `changed`: see Toucher.
-  [[nodiscard]] Stands stands(const Change& change, const std::string& path, Places& places,
-                              std::optional<FileTime>& changed) const;
+  /// Fills in what Toucher has of the path.
+  [[nodiscard]] Stands stands(const Change& change, const std::string& path, Places& places, Toucher& by) const;
   std::optional<std::string> path_of(const WatchEvent& event, Places& places);
   Toucher who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known);
   void lose();

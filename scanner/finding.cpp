@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "scanner/safe_open.hpp"
+
 namespace driftd::scanner {
 
 std::string_view to_string(DriftKind kind) {
@@ -42,6 +44,17 @@ std::string_view to_string(UnverifiedReason reason) {
     case UnverifiedReason::limit: return "limit";
   }
   std::abort();
+}
+
+std::string_view parent_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? "." : path.substr(0, slash);
+}
+
+std::optional<FileTime> parent_time(int root, std::string_view path) {
+  const manifests::UniqueFd directory = reach_beneath(root, std::string(parent_of(path)).c_str());
+  const auto stamp = directory ? ChangeStamp::of(directory.get()) : std::nullopt;
+  return stamp ? std::optional(stamp->changed) : std::nullopt;
 }
 
 }  // namespace driftd::scanner

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scanner/change_stamp.hpp"
 #include "scanner/facts.hpp"
 
 namespace driftd::scanner {
@@ -46,6 +47,8 @@ struct Finding {
   PackedFacts actual;
   std::optional<std::int64_t> changed_at;  ///< ctime of what stands there, where something does
   std::uint32_t changed_nanoseconds = 0;   ///< the rest of it
+  std::optional<FileTime> gone_by;         ///< ctime of the directory that something is missing from: it went then, at
+                                           ///< the latest, or came and went again
   std::uint64_t below = 0;                 ///< paths below a directory that is missing, added or of the wrong type
   std::vector<std::string> first_below;    ///< the first of them in byte order, at most kFirstBelow
 
@@ -53,6 +56,12 @@ struct Finding {
 
   friend bool operator==(const Finding&, const Finding&) = default;
 };
+
+/// The directory of a path as in Finding, which is not the root.
+std::string_view parent_of(std::string_view path);
+
+/// ctime of that directory, for Finding::gone_by. Nothing where it is not reached.
+std::optional<FileTime> parent_time(int root, std::string_view path);
 
 /// Why a path's state could not be established.
 enum class UnverifiedReason : std::uint8_t { permission, unstable, mount, io, stalled, limit };

@@ -85,6 +85,17 @@ Finding finding_for_all_in(int root, const std::string& directory, std::uint64_t
   return finding;
 }
 
+void date_losses(int root, std::vector<Finding>& findings) {
+  std::string_view directory;
+  std::optional<FileTime> changed;
+  for (Finding& finding : findings) {
+    if (finding.kind != DriftKind::missing) continue;
+    if (directory.empty() || parent_of(finding.path) != directory) changed = parent_time(root, finding.path);
+    directory = parent_of(finding.path);
+    finding.gone_by = changed;
+  }
+}
+
 /// One result of all, each path once: a path that could not be verified after a finding was made keeps both.
 ScanResult gather(Workers& workers, int root) {
   ScanResult all;
@@ -168,6 +179,7 @@ Result<ScanResult> scan_against(const Manifest& manifest, const ScanPlan& plan, 
     return Error{ErrorCode::io, "internal error: " + std::to_string(result.entries) + " of " +
                                     std::to_string(expected) + " entries were judged; please report this"};
   }
+  date_losses(root.get(), result.findings);
   return result;
 }
 

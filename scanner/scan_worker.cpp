@@ -36,11 +36,6 @@ constexpr std::size_t kWidestWindow = 256;
 /// What a thread holds open beside them.
 constexpr std::size_t kOtherDescriptors = 24;
 
-std::string_view parent_of(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? kRootPath : path.substr(0, slash);
-}
-
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::string path_of(const manifests::Manifest& manifest, EntryIndex entry) {

@@ -176,26 +176,60 @@ def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) 
         wait_until(lambda: open_drift(site), lambda seen: seen == {"settings.py": None}, "nobody knows who it was")
 
 
-def test_who_removed_a_file_is_known_while_a_daemon_would_see_it_come_back(site: Site, watched: Tree) -> None:
-    remove = by("rm settings.py; :", "rm", kind="missing")
+REMOVE = by("rm lib/util.py; :", "rm", "lib/util.py", "missing")
 
-    def who() -> int | None:
-        (finding,) = check(site).document["trees"][0]["drift"]
-        assert finding["kind"] == "missing"
-        return finding.get("evidence", {}).get("pid")
 
+def who_removed(site: Site) -> int | None:
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert (finding["path"], finding["kind"]) == ("lib/util.py", "missing")
+    return finding.get("evidence", {}).get("pid")
+
+
+def test_who_removed_a_file_is_known_as_long_as_nobody_can_have_put_it_back(site: Site, watched: Tree) -> None:
+    removed = watched.root / "lib" / "util.py"
+    succeed(["cp", "-a", watched.root, site.directory / "pristine"])
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        evidence, _ = seen_edit(site, watched, daemon, REMOVE)
+        assert who_removed(site) == evidence["pid"]
+    assert who_removed(site) == evidence["pid"]
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {"missing": 1})
+        assert open_drift(site)["lib/util.py"] == evidence
+    removed.write_text("by somebody else\n")
+    removed.unlink()
+    assert open_drift(site)["lib/util.py"] == evidence
+    assert who_removed(site) is None
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {"missing": 1})
+        wait_until(lambda: open_drift(site), lambda seen: seen == {"lib/util.py": None}, "nobody knows who it was")
+
+
+def test_a_file_that_is_put_back_and_removed_where_nobody_looks(site: Site, watched: Tree) -> None:
+    """In its directory, which is moved away meanwhile."""
+    lib, away = watched.root / "lib", site.directory / "away"
+    succeed(["cp", "-a", watched.root, site.directory / "pristine"])
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        seen_edit(site, watched, daemon, REMOVE)
+        lib.rename(away)
+        (away / "util.py").write_text("by somebody else\n")
+        (away / "util.py").unlink()
+        away.rename(lib)
+        wait_until(lambda: open_drift(site), lambda seen: seen == {"lib/util.py": None}, "nobody knows who it was")
+        daemon.wait_for_drift("app", {"missing": 1})
+        assert who_removed(site) is None
+
+
+def test_who_removed_a_file_is_known_whoever_else_changes_its_directory_at_once(site: Site, watched: Tree) -> None:
+    line = "rm lib/util.py; : > lib/new.py; ln -s new.py lib/link; :"
+    remove = by(line, "rm", "lib/util.py", "missing")
     succeed(["cp", "-a", watched.root, site.directory / "pristine"])
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         evidence, _ = seen_edit(site, watched, daemon, remove)
-        assert who() == evidence["pid"]
-    write_files(watched.root, {"settings.py": "by somebody else\n"})
-    (watched.root / "settings.py").unlink()
-    assert open_drift(site)["settings.py"] == evidence
-    assert who() is None
-    with Daemon(site) as daemon:
-        daemon.wait_ready().wait_for_drift("app", {"missing": 1})
-        assert who() is None
+        assert evidence["name"] == "rm"
+        wait_until(lambda: set(open_drift(site)), lambda seen: len(seen) == 3, "all three are recorded")
 
 
 def test_the_last_of_several(site: Site, watched: Tree) -> None:

@@ -66,14 +66,6 @@ std::map<std::string, DriftRecord> by_path(HistoryStore& history) {
   return records;
 }
 
-std::shared_ptr<const driftd::scanner::PathEvidence> by(int pid) {
-  driftd::scanner::Evidence who;
-  who.pid = pid;
-  who.name = "vi\xff\n";
-  return std::make_shared<const driftd::scanner::PathEvidence>(
-      driftd::scanner::PathEvidence{std::make_shared<const driftd::scanner::Evidence>(std::move(who)), kNow, pid > 1});
-}
-
 using Paths = std::set<std::string>;
 
 }  // namespace
@@ -245,6 +237,13 @@ TEST_CASE("state that is lost has a history as long as it lasts") {
 
 TEST_CASE("who made drift is kept with it, as it was last known") {
   TempTree home;
+  const auto by = [](int pid) {
+    driftd::scanner::Evidence who;
+    who.pid = pid;
+    who.name = "vi\xff\n";
+    return std::make_shared<const driftd::scanner::PathEvidence>(driftd::scanner::PathEvidence{
+        std::make_shared<const driftd::scanner::Evidence>(std::move(who)), kNow, pid > 1});
+  };
   {
     StateStore state = StateStore::open(home.at("state"));
     HistoryStore history(state);
@@ -271,24 +270,6 @@ TEST_CASE("who made drift is kept with it, as it was last known") {
   CHECK(must(history.evidence("app")).empty());
   REQUIRE(by_path(history).at("b").evidence);
   CHECK(by_path(history).at("b").evidence->last->pid == 2);
-}
-
-TEST_CASE("who removed something is forgotten alone, and in all trees") {
-  TempTree home;
-  StateStore state = StateStore::open(home.at("state"));
-  HistoryStore history(state);
-  for (const char* tree : {"app", "other"}) {
-    auto batch = opened({"changed", "removed"});
-    for (auto& one : batch.opened) one.evidence = by(1);
-    batch.opened[1].kind = DriftKind::missing;
-    must(history.write(tree, batch));
-  }
-  must(history.forget_removers());
-  for (const char* tree : {"app", "other"}) {
-    const auto known = must(history.evidence(tree));
-    CHECK(known.size() == 1);
-    CHECK(known.count("changed") == 1);
-  }
 }
 
 TEST_CASE("evidence that is damaged is none") {

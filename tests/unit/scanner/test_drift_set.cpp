@@ -415,18 +415,38 @@ TEST_CASE("recalled drift has its evidence back when it is found again") {
   CHECK(changes.attributed.empty());
 }
 
-TEST_CASE("what was removed and is missing still after a while that nobody saw is nobody's, and that is kept") {
-  DriftSet set;
-  OpenDrift before{finding("a", DriftKind::missing), 5};
-  before.evidence = std::make_shared<const PathEvidence>(by(7, 9));
-  set.recall({{"a", before}});
+TEST_CASE(
+    "what is missing is who removed it's as long as its directory is as it was then, whoever looks, and whenever") {
   ScanResult found = seen("a", "1");
   found.findings.front().kind = DriftKind::missing;
-  const auto changes = set.apply(found, {}, 10);
-  CHECK(author(set) == 0);
-  CHECK(paths_of(changes.recalled) == Paths{"a"});
-  CHECK(paths_of(changes.attributed) == Paths{"a"});
-  CHECK(set.open().at("a").first_seen == 5);
+  for (const bool is_recalled : {false, true}) {
+    for (const auto& [gone_by, is_known] :
+         std::vector<std::pair<std::optional<FileTime>, bool>>{{FileTime{9, 4}, false},
+                                                               {FileTime{9, 5}, true},
+                                                               {FileTime{9, 7}, true},
+                                                               {FileTime{9, 8}, false},
+                                                               {{}, false}}) {
+      OpenDrift before{finding("a", DriftKind::missing), 5};
+      PathEvidence who = by(7, 9);
+      who.changed = PathEvidence::Changed{{9, 5}, {9, 7}};
+      DriftSet set;
+      found.findings.front().gone_by = FileTime{9, 6};
+      if (is_recalled) {
+        before.evidence = std::make_shared<const PathEvidence>(who);
+        set.recall({{"a", before}});
+      } else {
+        found.evidence["a"] = who;
+        set.apply(found, {}, 5);
+        REQUIRE(author(set) == 7);
+        found.evidence.clear();
+      }
+      found.findings.front().gone_by = gone_by;
+      const auto changes = set.apply(found, {}, 10);
+      CHECK((author(set) == 7) == is_known);
+      CHECK(changes.attributed.empty() == is_known);
+      CHECK(set.open().at("a").first_seen == 5);
+    }
+  }
 }
 
 TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that is news") {

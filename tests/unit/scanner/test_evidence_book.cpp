@@ -69,6 +69,58 @@ TEST_CASE("who touched a path is not who changed it once more, of which nobody w
   }
 }
 
+TEST_CASE("who removed something is known as long as all that came and went beside it was told") {
+  const auto removal = [](Toucher who, FileTime names_changed) {
+    who.names_changed = names_changed;
+    who.is_gone = true;
+    return who;
+  };
+  const auto who_removed = [](EvidenceBook& book, FileTime gone_by) {
+    ScanResult result = found({"lib/a"});
+    result.findings.front().kind = DriftKind::missing;
+    result.findings.front().gone_by = gone_by;
+    return book.take(result, kStart + 9s).at("lib/a");
+  };
+  const auto removed = [&] {
+    auto book = std::make_unique<EvidenceBook>();
+    book->note("lib/a", removal(kAlice, {5, 1}), kWall, kStart + 1s);
+    return book;
+  };
+  SUBCASE("nothing else") { CHECK(who_removed(*removed(), {5, 1}).last == kAlice.process); }
+  SUBCASE("something that nobody was told of") { CHECK(who_removed(*removed(), {5, 2}).last == nullptr); }
+  SUBCASE("another name") {
+    auto book = removed();
+    book->note("lib/b", removal(kBob, {5, 2}), kWall, kStart + 2s);
+    const auto evidence = who_removed(*book, {5, 2});
+    CHECK(evidence.last == kAlice.process);
+    CHECK(evidence.changed == PathEvidence::Changed{{5, 1}, {5, 2}});
+  }
+  SUBCASE("another name, and then something that nobody was told of") {
+    auto book = removed();
+    book->note("lib/b", removal(kBob, {5, 2}), kWall, kStart + 2s);
+    CHECK(who_removed(*book, {5, 3}).last == nullptr);
+  }
+  SUBCASE("a name in another directory") {
+    auto book = removed();
+    book->note("b", removal(kBob, {5, 2}), kWall, kStart + 2s);
+    CHECK(who_removed(*book, {5, 2}).last == nullptr);
+  }
+  SUBCASE("another directory in the place of this one") {
+    auto book = removed();
+    book->forget_below("lib");
+    ScanResult result = found({"lib/a"});
+    CHECK(book->take(result, kStart + 9s).empty());
+  }
+  SUBCASE("who wrote it before") {
+    EvidenceBook book;
+    Toucher alice = kAlice;
+    alice.changed = FileTime{5, 1};
+    book.note("lib/a", alice, kWall, kStart + 1s);
+    book.note("lib/b", removal(kBob, {5, 2}), kWall, kStart + 2s);
+    CHECK(who_removed(book, {5, 1}).last == nullptr);
+  }
+}
+
 TEST_CASE("who touched what is as it should be is known of those alone who came before the scan") {
   EvidenceBook book;
   book.note("a", kAlice, kWall, kStart + 1s);
