@@ -7,15 +7,22 @@
 namespace driftd::daemon {
 namespace {
 
-/// A path that is longer counts for several.
+/// One for a path of usual length, more for a longer one and for what is told of it.
 constexpr std::size_t kUsualPath = 64;
+std::size_t weight_of(const scanner::Finding& finding) {
+  std::size_t bytes = finding.path.size() + finding.expected.size() + finding.actual.size();
+  for (const std::string& path : finding.first_below) bytes += path.size();
+  return 1 + bytes / kUsualPath;
+}
+std::size_t weight_of(const scanner::OpenDrift& open) { return weight_of(open.finding); }
+std::size_t weight_of(const scanner::Unverified& unverified) { return 1 + unverified.path.size() / kUsualPath; }
 
 /// The first values of a map by path: as many as people are shown, and more of what is left of the budget.
 template <class Value>
 std::vector<Value> take_first(const std::map<std::string, Value>& all, std::size_t& budget, bool& is_cut) {
   std::vector<Value> first;
   for (const auto& [path, value] : all) {
-    const std::size_t weight = 1 + path.size() / kUsualPath;
+    const std::size_t weight = weight_of(value);
     if (first.size() >= kMostFindings && weight > budget) break;
     budget -= std::min(budget, weight);
     first.push_back(value);

@@ -50,6 +50,7 @@ void TreeMonitor::on_dirty(const scanner::Dirty& dirty, Clock::time_point since)
   if (dirty.anywhere) {
     spdlog::debug("{}: which paths have changed is not known; looking at everything", state_.config().name);
     pending_.anywhere = true;
+    if (evidence_) evidence_->doubt();
   }
   auto& paths = pending_.paths;
   for (const RelPath& path : dirty.paths.paths()) paths.add(*RelPath::parse(state_.drift().rescan_path(path.str())));

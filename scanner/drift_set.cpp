@@ -82,6 +82,15 @@ bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
   return author(*one.last) == author(*other.last);
 }
 
+/// Whether who removed something is known still: whoever has come and gone beside it since was told, and it was not
+/// that.
+bool has_stayed_away(const OpenDrift& open, const Finding& now) {
+  const auto& before = open.evidence;
+  return open.finding.kind == DriftKind::missing && now.kind == DriftKind::missing && before && before->last &&
+         before->changed && now.told_since && *now.told_since <= before->changed->latest &&
+         before->changed->latest < *now.gone_by;
+}
+
 /// What a scan knows of who touched drift that was there before it.
 void attribute(OpenDrift& open, const PathEvidence* evidence, bool is_altered, DriftChanges& changes) {
   if (evidence == nullptr) {
@@ -152,6 +161,12 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
     open.first_seen = now;
     if (evidence != nullptr) open.evidence = std::make_shared<const PathEvidence>(*evidence);
     changes.opened.push_back(&open);
+  }
+  if (evidence == nullptr && has_stayed_away(open, finding)) {
+    PathEvidence extended = *open.evidence;
+    extended.changed->latest = *finding.gone_by;
+    open.evidence = std::make_shared<const PathEvidence>(std::move(extended));
+    changes.repeated.push_back(&open);
   }
   // While nobody looked, or by a way that gives no events.
   const bool is_newer = open.evidence && open.evidence->last && !is_of(*open.evidence, finding);

@@ -4,8 +4,9 @@ namespace driftd::scanner {
 
 bool is_of(const PathEvidence& evidence, const Finding& finding) {
   if (!evidence.last) return false;
+  // Where a file system keeps whole seconds, others may have changed it in the same one.
   const auto within = [&](const FileTime& time) {
-    return evidence.changed->first <= time && time <= evidence.changed->latest;
+    return time.nanoseconds != 0 && evidence.changed->first <= time && time <= evidence.changed->latest;
   };
   if (finding.kind == DriftKind::missing) return evidence.changed && finding.gone_by && within(*finding.gone_by);
   if (!finding.changed_at) return true;

@@ -18,9 +18,8 @@ std::optional<PathEvidence::Changed> once_more(const PathEvidence& before, std::
 
 void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  if (last.names_changed) names_changed_.insert_or_assign(std::string(parent_of(path)), *last.names_changed);
-  if (names_changed_.size() > kMostPaths) names_changed_.clear();
-  if (last.is_gone) last.changed = last.names_changed;
+  if (last.directory) note_directory(*last.directory);
+  if (last.is_gone && last.directory) last.changed = last.directory->changed;
   const auto [at, fresh] = entries_.try_emplace(path);
   Entry& entry = at->second;
   entry.is_gone = last.is_gone;
@@ -32,12 +31,20 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
   }
   // Which of several was the last is not known then.
   if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
-    last = {nullptr, 0, {}, last.queue, last.changed, {}, last.is_gone};
+    last = {nullptr, 0, {}, last.queue, last.changed, last.is_gone};
   PathEvidence evidence{std::move(last.process), wall_clock, false};
   evidence.changed = once_more(is_same_process(entry.evidence, evidence) ? entry.evidence : evidence, last.changed);
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
   entry = {std::move(evidence), now, last.pid, last.seen, last.queue, last.is_gone};
   if (entries_.size() > kMostPaths) forget_oldest();
+}
+
+void EvidenceBook::note_directory(const Toucher::Directory& directory) {
+  if (directories_.size() >= kMostPaths) directories_.clear();
+  const FileTime now = directory.changed;
+  const auto at = directories_.try_emplace(directory.path, PathEvidence::Changed{now, now}).first;
+  // A clock that was set back leaves nothing to compare with.
+  at->second = {now < at->second.latest ? now : at->second.first, now};
 }
 
 /// Half of them, so that it is seldom done.
@@ -51,22 +58,33 @@ void EvidenceBook::forget_oldest() {
 }
 
 void EvidenceBook::forget_below(const std::string& directory) {
+  if (directory == ".") return forget();
   const std::lock_guard lock(mutex_);
-  names_changed_.erase(directory);
+  directories_.erase(directory);
   const auto erase_below = [prefix = directory + "/"](auto& known) {
     const auto begin = known.lower_bound(prefix);
     auto end = begin;
     while (end != known.end() && end->first.starts_with(prefix)) ++end;
     known.erase(begin, end);
   };
-  erase_below(names_changed_);
-  directory == "." ? entries_.clear() : erase_below(entries_);
+  erase_below(directories_);
+  erase_below(entries_);
 }
 
 void EvidenceBook::forget() {
   const std::lock_guard lock(mutex_);
   entries_.clear();
-  names_changed_.clear();
+  directories_.clear();
+}
+
+void EvidenceBook::forget_directories() {
+  const std::lock_guard lock(mutex_);
+  directories_.clear();
+}
+
+std::optional<PathEvidence::Changed> EvidenceBook::told_of_parent(const Finding& finding) const {
+  const auto told = directories_.find(parent_of(finding.path));
+  return told != directories_.end() ? std::optional(told->second) : std::nullopt;
 }
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
@@ -74,13 +92,19 @@ PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entr
   PathEvidence evidence = entry.evidence;
   const bool is_missing = finding.kind == DriftKind::missing;
   if (is_missing && !entry.is_gone) return {nullptr, evidence.at, true};
-  if (is_missing && evidence.changed) {
-    // Others may have come and gone beside it since, as was told.
-    const auto told = names_changed_.find(parent_of(finding.path));
-    if (told != names_changed_.end()) evidence.changed->latest = std::max(evidence.changed->latest, told->second);
-  }
+  // Others may have come and gone beside it since, as was told.
+  const auto told = is_missing ? told_of_parent(finding) : std::nullopt;
+  if (told && evidence.changed) evidence.changed->latest = std::max(evidence.changed->latest, told->latest);
   const bool is_another = (is_missing || evidence.changed) && !is_of(evidence, finding);
   return is_another ? PathEvidence{nullptr, evidence.at, true} : evidence;
+}
+
+void EvidenceBook::date(std::vector<Finding>& findings) {
+  const std::lock_guard lock(mutex_);
+  for (Finding& finding : findings) {
+    const auto told = finding.gone_by ? told_of_parent(finding) : std::nullopt;
+    if (told && told->first <= *finding.gone_by && *finding.gone_by <= told->latest) finding.told_since = told->first;
+  }
 }
 
 std::map<std::string, PathEvidence> EvidenceBook::take(const ScanResult& result, Clock::time_point began) {

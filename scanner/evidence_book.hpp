@@ -25,9 +25,13 @@ struct Toucher {
   /// wait.
   std::uint64_t queue = 0;
   std::optional<FileTime> changed{};  ///< ctime of the file, and no directory, that stands there after the touch
-  /// ctime of the directory after the touch, where that was of a name in it.
-  std::optional<FileTime> names_changed{};
-  bool is_gone = false;  ///< nothing stands there
+  bool is_gone = false;               ///< nothing stands there
+  /// The directory that the touch changed, by a name in it or itself, and its ctime then.
+  struct Directory {
+    std::string path;
+    FileTime changed;
+  };
+  std::optional<Directory> directory{};
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -45,12 +49,16 @@ class EvidenceBook {
   void forget_below(const std::string& directory);
   /// Changes went by unseen.
   void forget();
+  /// Changes may have gone by unseen, of which files would show traces.
+  void forget_directories();
 
   /// What a scan that began then is the first to see: of each path that it found different, and of each other in its
   /// scope that was touched before it began, and that it looked at later. What was touched before is forgotten, for a
   /// scan that comes later would see what came later; what was touched since may be for the next one too, and what was
   /// left unread is for the one that reads it.
   std::map<std::string, PathEvidence> take(const ScanResult& result, Clock::time_point began);
+  /// Fills in Finding::told_since.
+  void date(std::vector<Finding>& findings);
 
  private:
   struct Entry {
@@ -61,13 +69,15 @@ class EvidenceBook {
     std::uint64_t queue = 0;
     bool is_gone = false;  ///< `evidence.changed` is the directory's
   };
+  void note_directory(const Toucher::Directory& directory);
+  [[nodiscard]] std::optional<PathEvidence::Changed> told_of_parent(const Finding& finding) const;
   [[nodiscard]] PathEvidence evidence_of(const Finding& finding, const Entry& entry) const;
   void forget_oldest();
 
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;
-  std::map<std::string, FileTime, std::less<>>
-      names_changed_;  ///< of directories, after the latest change that was told
+  /// Between which of their ctimes all changes of directories were told.
+  std::map<std::string, PathEvidence::Changed, std::less<>> directories_;
 };
 
 }  // namespace driftd::scanner

@@ -276,7 +276,10 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
                                             Toucher& by) const {
   const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
-  if ((change.mask & kComesOrGoes) != 0) by.names_changed = parent_time(places.root.get(), path);
+  if ((change.mask & kComesOrGoes) != 0) {
+    const auto parent = parent_time(places.root.get(), path);
+    if (parent) by.directory = Toucher::Directory{std::string(parent_of(path)), *parent};
+  }
   const UniqueFd there = reach_beneath(places.root.get(), path.c_str());
   struct stat status {};
   if (!there || ::fstat(there.get(), &status) != 0) {
@@ -284,10 +287,10 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
     if (changes_names) return Stands::alone;
     return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
   }
+  const FileTime changed{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
   // A directory's changes with every name in it.
-  if (!S_ISDIR(status.st_mode)) {
-    by.changed = FileTime{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
-  }
+  if (!S_ISDIR(status.st_mode)) by.changed = changed;
+  if (S_ISDIR(status.st_mode) && !by.directory) by.directory = Toucher::Directory{path, changed};
   if (changes_names) return Stands::alone;
   const auto present = handle_of(there.get(), "");
   if (!present) return Stands::with_others;

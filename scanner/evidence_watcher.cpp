@@ -244,13 +244,17 @@ class Source final : public TreeEvidence {
     return Clock::now();
   }
 
-  std::map<std::string, PathEvidence> end_look(const ScanResult& result, Clock::time_point began) override {
+  std::map<std::string, PathEvidence> end_look(ScanResult& result, Clock::time_point began) override {
     if (!shared_->catch_up(*tree_)) {
       tree_->book.forget();
       return {};
     }
+    tree_->book.date(result.findings);
+    tree_->book.date(result.pending);
     return tree_->book.take(result, began);
   }
+
+  void doubt() override { tree_->book.forget_directories(); }
 
  private:
   std::shared_ptr<Shared> shared_;

@@ -28,7 +28,10 @@ class TreeEvidence {
   virtual Clock::time_point begin_look() = 0;
   /// And right after it: what is known of who made the changes that this scan is the first to see, by the findings'
   /// paths, and of who touched others. Nothing where events came too fast to be sure who was the last.
-  virtual std::map<std::string, PathEvidence> end_look(const ScanResult& result, Clock::time_point began) = 0;
+  /// Fills in Finding::told_since.
+  virtual std::map<std::string, PathEvidence> end_look(ScanResult& result, Clock::time_point began) = 0;
+  /// Changes may have gone unseen, as on a file system that was unmounted.
+  virtual void doubt() = 0;
 };
 
 /// Learns who changes trees by fanotify(7) groups of their own, with marks on directories alone, and a thread that asks

@@ -36,6 +36,7 @@ class PackedFacts {
   PackedFacts(const Facts& facts);  // NOLINT(google-explicit-constructor): they mean the same
 
   [[nodiscard]] Facts unpack() const;
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }  ///< bytes
 
   friend bool operator==(const PackedFacts&, const PackedFacts&) = default;
 

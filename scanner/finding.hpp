@@ -49,6 +49,7 @@ struct Finding {
   std::uint32_t changed_nanoseconds = 0;   ///< the rest of it
   std::optional<FileTime> gone_by;         ///< ctime of the directory that something is missing from: it went then, at
                                            ///< the latest, or came and went again
+  std::optional<FileTime> told_since;      ///< who came and went there since then, until `gone_by`, is known
   std::uint64_t below = 0;                 ///< paths below a directory that is missing, added or of the wrong type
   std::vector<std::string> first_below;    ///< the first of them in byte order, at most kFirstBelow
 

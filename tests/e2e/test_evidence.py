@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.checks import check
+from support.control import command
 from support.daemon import Daemon
 from support.evidence import GIT, SOMEBODY, in_session, make_repository, open_drift
 from support.fanotify import kernel_can_watch
@@ -179,10 +180,11 @@ def test_what_changed_while_no_daemon_ran_is_nobodys(site: Site, watched: Tree) 
 REMOVE = by("rm lib/util.py; :", "rm", "lib/util.py", "missing")
 
 
-def who_removed(site: Site) -> int | None:
-    (finding,) = check(site).document["trees"][0]["drift"]
-    assert (finding["path"], finding["kind"]) == ("lib/util.py", "missing")
-    return finding.get("evidence", {}).get("pid")
+def who_removed(site: Site, among: int = 1) -> int | None:
+    findings = check(site).document["trees"][0]["drift"]
+    (missing,) = (finding for finding in findings if finding["kind"] == "missing")
+    assert (len(findings), missing["path"]) == (among, "lib/util.py")
+    return missing.get("evidence", {}).get("pid")
 
 
 def test_who_removed_a_file_is_known_as_long_as_nobody_can_have_put_it_back(site: Site, watched: Tree) -> None:
@@ -230,6 +232,13 @@ def test_who_removed_a_file_is_known_whoever_else_changes_its_directory_at_once(
         evidence, _ = seen_edit(site, watched, daemon, remove)
         assert evidence["name"] == "rm"
         wait_until(lambda: set(open_drift(site)), lambda seen: len(seen) == 3, "all three are recorded")
+        # And later: names come and go, and the directory has another mode for a while.
+        write_files(watched.root, {"lib/lock": ""})
+        (watched.root / "lib" / "lock").unlink()
+        for mode in (0o700, 0o755):
+            (watched.root / "lib").chmod(mode)
+        command(site, "scan", "now").expect(DRIFT)
+        wait_until(lambda: who_removed(site, among=3), lambda pid: pid == evidence["pid"], "who removed it is known")
 
 
 def test_the_last_of_several(site: Site, watched: Tree) -> None:

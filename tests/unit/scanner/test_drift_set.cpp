@@ -449,6 +449,38 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("who removed something is known further on where all is known that came and went beside it since") {
+  for (const bool is_known : {true, false}) {
+    ScanResult found = seen("a", "1");
+    found.findings.front().kind = DriftKind::missing;
+    found.findings.front().gone_by = FileTime{9, 6};
+    PathEvidence who = by(7, 9);
+    who.changed = PathEvidence::Changed{{9, 5}, {9, 6}};
+    found.evidence["a"] = who;
+    DriftSet set;
+    set.apply(found, {}, 10);
+    found.evidence.clear();
+    found.findings.front().gone_by = FileTime{20, 1};
+    found.findings.front().told_since = is_known ? FileTime{9, 6} : FileTime{9, 7};
+    const auto changes = set.apply(found, {}, 30);
+    CHECK((author(set) == 7) == is_known);
+    CHECK(changes.attributed.empty() == is_known);
+    CHECK(paths_of(changes.repeated) == (is_known ? Paths{"a"} : Paths{}));
+    if (is_known) CHECK(set.open().at("a").evidence->changed == PathEvidence::Changed{{9, 5}, {20, 1}});
+  }
+}
+
+TEST_CASE("where a file system keeps whole seconds it is not known who changed something in one") {
+  ScanResult found = seen("a", "1");
+  for (const std::uint32_t nanoseconds : {0U, 1U}) {
+    found.findings.front().changed_at = 9;
+    found.findings.front().changed_nanoseconds = nanoseconds;
+    PathEvidence who = by(7, 9);
+    who.changed = PathEvidence::Changed{{9, nanoseconds}, {9, nanoseconds}};
+    CHECK(is_of(who, found.findings.front()) == (nanoseconds != 0));
+  }
+}
+
 TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that is news") {
   ScanResult found = seen("a", "1");
   for (const auto& [changed_at, is_known] :

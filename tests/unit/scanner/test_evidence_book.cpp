@@ -70,8 +70,8 @@ TEST_CASE("who touched a path is not who changed it once more, of which nobody w
 }
 
 TEST_CASE("who removed something is known as long as all that came and went beside it was told") {
-  const auto removal = [](Toucher who, FileTime names_changed) {
-    who.names_changed = names_changed;
+  const auto removal = [](Toucher who, FileTime changed, const std::string& directory = "lib") {
+    who.directory = Toucher::Directory{directory, changed};
     who.is_gone = true;
     return who;
   };
@@ -102,7 +102,7 @@ TEST_CASE("who removed something is known as long as all that came and went besi
   }
   SUBCASE("a name in another directory") {
     auto book = removed();
-    book->note("b", removal(kBob, {5, 2}), kWall, kStart + 2s);
+    book->note("b", removal(kBob, {5, 2}, "."), kWall, kStart + 2s);
     CHECK(who_removed(*book, {5, 2}).last == nullptr);
   }
   SUBCASE("another directory in the place of this one") {
@@ -118,6 +118,47 @@ TEST_CASE("who removed something is known as long as all that came and went besi
     book.note("lib/a", alice, kWall, kStart + 1s);
     book.note("lib/b", removal(kBob, {5, 2}), kWall, kStart + 2s);
     CHECK(who_removed(book, {5, 1}).last == nullptr);
+  }
+}
+
+TEST_CASE("since when all is known that came and went in a directory") {
+  EvidenceBook book;
+  const auto note = [&](const std::string& directory, FileTime changed) {
+    Toucher who = kAlice;
+    who.directory = Toucher::Directory{directory, changed};
+    book.note(directory + "/x", who, kWall, kStart);
+  };
+  const auto told_since = [&](FileTime gone_by) {
+    std::vector<Finding> findings(1);
+    findings[0].path = "lib/a";
+    findings[0].kind = DriftKind::missing;
+    findings[0].gone_by = gone_by;
+    book.date(findings);
+    return findings[0].told_since;
+  };
+  CHECK_FALSE(told_since({5, 1}));
+  note("lib", {5, 2});
+  note("lib", {5, 6});
+  note("other", {5, 8});
+  CHECK_FALSE(told_since({5, 1}));
+  CHECK(told_since({5, 2}) == FileTime{5, 2});
+  CHECK(told_since({5, 6}) == FileTime{5, 2});
+  CHECK_FALSE(told_since({5, 7}));
+  SUBCASE("after a doubt it begins anew") {
+    book.forget_directories();
+    CHECK_FALSE(told_since({5, 6}));
+    note("lib", {5, 9});
+    CHECK(told_since({5, 9}) == FileTime{5, 9});
+  }
+  SUBCASE("so it does where a directory has come or gone") {
+    book.forget_below(".");
+    note("lib", {5, 9});
+    CHECK(told_since({5, 9}) == FileTime{5, 9});
+  }
+  SUBCASE("and where the clock was set back") {
+    note("lib", {5, 4});
+    CHECK(told_since({5, 4}) == FileTime{5, 4});
+    CHECK_FALSE(told_since({5, 6}));
   }
 }
 

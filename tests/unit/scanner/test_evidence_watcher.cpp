@@ -101,7 +101,7 @@ class Watched {
   /// Of what is different.
   std::map<std::string, PathEvidence> look() const {
     const auto began = tree->begin_look();
-    const ScanResult result = site.scan_whole();
+    ScanResult result = site.scan_whole();
     auto known = tree->end_look(result, began);
     std::erase_if(known, [&](const auto& one) {
       return std::none_of(result.findings.begin(), result.findings.end(),
