@@ -116,6 +116,12 @@ UnverifiedReason reason_of(int error) {
   }
 }
 
+/// Since when something is missing may not be known then: it is nobody's.
+std::vector<Finding> undated(std::vector<Finding> findings) {
+  for (Finding& finding : findings) finding.gone_by.reset();
+  return findings;
+}
+
 }  // namespace
 
 TEST_CASE("no system call can fail without the scan saying so, and nothing is called drift for it") {
@@ -244,7 +250,7 @@ TEST_CASE("while a deploy is under way a failure makes nothing pending or clean"
     CAPTURE(quiet.calls[at - 1]);
     const Run faulty = run(plan, Scope::whole(), 1, failing(at, EIO));
     if (!*faulty.result || lines_of(**faulty.result) != Lines{}) continue;
-    CHECK((*faulty.result)->pending == (*quiet.result)->pending);  // a wider look made up for it
+    CHECK(undated((*faulty.result)->pending) == undated((*quiet.result)->pending));  // a wider look made up for it
   }
 }
 
