@@ -12,7 +12,7 @@ import pytest
 from support.control import status_document
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
-from support.hostile_names import NAMES, file_at, make_tree
+from support.hostile_names import NAMES, edit_files, make_tree
 from support.json_shape import raw_path
 from support.marks import needs_root
 from support.programs import DRIFT
@@ -112,10 +112,7 @@ def test_hostile_names(site: Site) -> None:
     tree = site.tree("app")
     make_tree(tree.root)
     site.release(tree)
-    root = os.fsencode(tree.root)
-    for number in range(len(NAMES)):
-        with open(file_at(root, number), "ab") as file:
-            file.write(b"edited\n")
+    edit_files(tree.root)
     make_public(site)
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {"modified": len(NAMES)})

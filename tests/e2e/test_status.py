@@ -16,7 +16,7 @@ from support.control import all_of, as_nobody, command, connect, status, status_
 from support.daemon import Daemon
 from support.fanotify import kernel_can_watch
 from support.hanging_fs import hanging_mount
-from support.hostile_names import NAMES, file_at, make_tree
+from support.hostile_names import NAMES, edit_files, make_tree
 from support.json_shape import raw_path
 from support.marks import needs_root
 from support.process import Process
@@ -110,10 +110,7 @@ def test_hostile_names(site: Site) -> None:
     tree = site.tree("hostile")
     make_tree(tree.root)
     site.release(tree)
-    root = os.fsencode(tree.root)
-    for number in range(len(NAMES)):
-        with open(file_at(root, number), "ab") as file:
-            file.write(b"edited\n")
+    edit_files(tree.root)
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("hostile", {"modified": len(NAMES)})
         found = tree_of(status_document(site), "hostile")

@@ -88,6 +88,13 @@ def make_tree(root: str | bytes | os.PathLike[str], names: Sequence[bytes] = NAM
         os.symlink(name, link_at(top, number))
 
 
+def edit_files(root: str | bytes | os.PathLike[str]) -> None:
+    """Every ROOT/name."""
+    for number in range(len(NAMES)):
+        with open(file_at(os.fsencode(root), number), "ab") as file:
+            file.write(b"edited\n")
+
+
 if __name__ == "__main__":
     make_tree(sys.argv[1])
     print(f"{len(NAMES)} names, each as a file, a directory and the target of a symlink")
