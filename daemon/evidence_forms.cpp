@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <string_view>
@@ -151,10 +152,11 @@ std::string text_at(const json::object& object, const char* key) {
 template <class Number>
 std::optional<Number> number_at(const json::object& object, const char* key) {
   const json::value* value = object.if_contains(key);
-  const std::int64_t* number = value != nullptr ? value->if_int64() : nullptr;
-  const bool fits = number != nullptr && *number >= 0 &&
-                    static_cast<std::uint64_t>(*number) <= std::uint64_t{std::numeric_limits<Number>::max()};
-  return fits ? std::optional(static_cast<Number>(*number)) : std::nullopt;
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  json::error_code error;
+  const auto number = value->to_number<std::uint64_t>(error);
+  if (error || number > std::uint64_t{std::numeric_limits<Number>::max()}) return std::nullopt;
+  return static_cast<Number>(number);
 }
 
 bool truth_at(const json::object& object, const char* key) {
@@ -177,6 +179,16 @@ std::optional<scanner::FileTime> file_time_at(const json::object& object, const 
   const json::array& parts = array_at(object, key);
   if (parts.size() != 2 || !parts[0].is_int64() || !parts[1].is_int64()) return std::nullopt;
   return scanner::FileTime{parts[0].as_int64(), static_cast<std::uint32_t>(parts[1].as_int64())};
+}
+
+/// Of this start of the host; random(4). Empty: not known.
+const std::string& boot_id() {
+  static const std::string kId = [] {
+    std::string id;
+    std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+    return id;
+  }();
+  return kId;
 }
 
 Evidence read_evidence(const json::object& object, std::int32_t pid) {
@@ -246,6 +258,11 @@ std::string stored_evidence(const PathEvidence& evidence) {
   json::object object = to_object<Raw>(evidence);
   object["at"] = evidence.at;
   if (evidence.last) object["started"] = evidence.last->started;
+  if (evidence.file.inode != 0) object["inode"] = evidence.file.inode;
+  if (evidence.file.device != 0 && !boot_id().empty()) {
+    object["device"] = evidence.file.device;
+    object["boot"] = boot_id();
+  }
   if (evidence.changed) {
     object["changed"] = file_time_array(evidence.changed->first);
     object["changed_latest"] = file_time_array(evidence.changed->latest);
@@ -264,6 +281,10 @@ std::optional<PathEvidence> read_stored_evidence(std::string_view bytes) {
   PathEvidence evidence;
   evidence.at = *at;
   evidence.several = truth_at(*object, "several");
+  evidence.file.inode = number_at<std::uint64_t>(*object, "inode").value_or(0);
+  // Another start of the host may give them to other file systems.
+  const bool is_this_boot = !boot_id().empty() && text_at(*object, "boot") == boot_id();
+  if (is_this_boot) evidence.file.device = number_at<std::uint64_t>(*object, "device").value_or(0);
   const auto first = file_time_at(*object, "changed");
   const auto latest = file_time_at(*object, "changed_latest");
   if (first && latest) evidence.changed = PathEvidence::Changed{*first, *latest};

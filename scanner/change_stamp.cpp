@@ -37,8 +37,7 @@ FileTime less_a_step(FileTime time, FileTime stamp) {
 FileTime FileTime::now() { return read_clock(CLOCK_REALTIME_COARSE); }
 
 ChangeStamp ChangeStamp::of(const struct statx& status) {
-  return {std::uint64_t{status.stx_dev_major} << 32U | status.stx_dev_minor, status.stx_ino, time_of(status.stx_mtime),
-          time_of(status.stx_ctime)};
+  return {FileId::of(status), time_of(status.stx_mtime), time_of(status.stx_ctime)};
 }
 
 std::optional<ChangeStamp> ChangeStamp::of(int fd) {

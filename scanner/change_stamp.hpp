@@ -7,6 +7,8 @@
 #include <optional>
 #include <stop_token>
 
+#include "scanner/file_id.hpp"
+
 namespace driftd::scanner {
 
 /// A moment by the clock that the kernel stamps files with.
@@ -25,8 +27,7 @@ struct FileTime {
 /// happened: a second change in the same tick has the same time (before Linux 6.13). A tick is up to 10 ms, but two
 /// seconds on file systems that keep whole seconds. So a stamp is good for comparing only if it is `told_apart()`.
 struct ChangeStamp {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
+  FileId file;
   FileTime modified;
   FileTime changed;
 

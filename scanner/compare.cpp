@@ -144,6 +144,7 @@ std::optional<Finding> compare(const Manifest& manifest, EntryIndex entry, const
   finding.changes = changes;
   finding.expected = expected_facts(manifest, entry);
   finding.actual = actual_facts(manifest, entry, observed, accounts);
+  finding.file = observed.file;
   finding.changed_at = observed.changed_at;
   finding.changed_nanoseconds = observed.changed_nanoseconds;
   return finding;
@@ -173,6 +174,7 @@ Finding added(const Observed& observed) {
   Finding finding;
   finding.kind = DriftKind::added;
   finding.actual = observed_facts(observed);
+  finding.file = observed.file;
   finding.changed_at = observed.changed_at;
   finding.changed_nanoseconds = observed.changed_nanoseconds;
   return finding;

@@ -87,7 +87,7 @@ bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
 bool has_stayed_away(const OpenDrift& open, const Finding& now) {
   const auto& before = open.evidence;
   return open.finding.kind == DriftKind::missing && now.kind == DriftKind::missing && before && before->last &&
-         before->changed && now.told_since && *now.told_since <= before->changed->latest &&
+         before->changed && before->file == now.file && now.told_since && *now.told_since <= before->changed->latest &&
          before->changed->latest < *now.gone_by;
 }
 

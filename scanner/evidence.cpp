@@ -1,15 +1,22 @@
 #include "scanner/evidence.hpp"
 
 namespace driftd::scanner {
+namespace {
+
+bool is_same_file(const FileId& known, const FileId& found) {
+  return known.inode != 0 && known.inode == found.inode && (known.device == 0 || known.device == found.device);
+}
+
+}  // namespace
 
 bool is_of(const PathEvidence& evidence, const Finding& finding) {
-  if (!evidence.last) return false;
+  if (!evidence.last || !is_same_file(evidence.file, finding.file)) return false;
   // Where a file system keeps whole seconds, others may have changed it in the same one.
   const auto within = [&](const FileTime& time) {
     return time.nanoseconds != 0 && evidence.changed->first <= time && time <= evidence.changed->latest;
   };
   if (finding.kind == DriftKind::missing) return evidence.changed && finding.gone_by && within(*finding.gone_by);
-  if (!finding.changed_at) return true;
+  if (!finding.changed_at) return false;
   if (!evidence.changed) return *finding.changed_at <= evidence.at;
   return within({*finding.changed_at, finding.changed_nanoseconds});
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scanner/change_stamp.hpp"
+#include "scanner/file_id.hpp"
 #include "scanner/finding.hpp"
 
 namespace driftd::scanner {
@@ -52,9 +53,12 @@ struct PathEvidence {
   std::shared_ptr<const Evidence> last;  ///< null: unknown
   std::int64_t at = 0;                   ///< when that was read, in seconds since 1970
   bool several = false;                  ///< others have touched it, too
-  /// ctimes of the file, and no directory, that stood there after the first and after the latest touch in a row. What
-  /// has another is another file, or somebody changed it who was not told of. Where nothing stood there any more: of
-  /// the directory that it went from, until the latest change there that was told. Nothing: not known.
+  /// What stood there after the latest touch, or the directory that it was gone from. Without its device where that was
+  /// read before the host was started.
+  FileId file{};
+  /// Between which ctimes of that file, which is no directory, all touches in a row were this process's: with another
+  /// it was changed by somebody who was not told of. Where it was gone: of the directory, until the latest change there
+  /// that was told. Nothing: not known.
   struct Changed {
     FileTime first;
     FileTime latest;
@@ -64,7 +68,8 @@ struct PathEvidence {
   std::optional<Changed> changed{};
 };
 
-/// Whether what stands there is as the process that is known left it, as far as times can tell.
+/// Whether what stands there is what the process that is known left there, and as it was then, as far as times can
+/// tell.
 bool is_of(const PathEvidence& evidence, const Finding& finding);
 
 /// Whether both are known, and one process.

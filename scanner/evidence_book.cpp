@@ -7,11 +7,14 @@
 namespace driftd::scanner {
 namespace {
 
-std::optional<PathEvidence::Changed> once_more(const PathEvidence& before, std::optional<FileTime> changed) {
-  if (!changed) return std::nullopt;
+/// The same process touched it once more.
+void go_on(PathEvidence& evidence, const Toucher& last) {
+  const auto before = std::exchange(evidence.changed, std::nullopt);
+  const bool is_same_file = std::exchange(evidence.file, last.file) == last.file;
+  if (!last.changed) return;
   // A clock that was set back leaves nothing to compare with.
-  const bool goes_on = before.changed && before.changed->first <= *changed;
-  return PathEvidence::Changed{goes_on ? before.changed->first : *changed, *changed};
+  const bool goes_on = before && is_same_file && before->first <= *last.changed;
+  evidence.changed = PathEvidence::Changed{goes_on ? before->first : *last.changed, *last.changed};
 }
 
 }  // namespace
@@ -19,21 +22,23 @@ std::optional<PathEvidence::Changed> once_more(const PathEvidence& before, std::
 void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (last.directory) note_directory(*last.directory);
-  if (last.is_gone && last.directory) last.changed = last.directory->changed;
   const auto [at, fresh] = entries_.try_emplace(path);
   Entry& entry = at->second;
   entry.is_gone = last.is_gone;
   if (!last.process && last.pid == entry.pid && is_same_process(last.pid, entry.seen, last.seen)) {
     entry.evidence.at = wall_clock;
-    entry.evidence.changed = once_more(entry.evidence, last.changed);
+    go_on(entry.evidence, last);
     entry.at = now;
     return;
   }
   // Which of several was the last is not known then.
-  if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid)
-    last = {nullptr, 0, {}, last.queue, last.changed, last.is_gone};
-  PathEvidence evidence{std::move(last.process), wall_clock, false};
-  evidence.changed = once_more(is_same_process(entry.evidence, evidence) ? entry.evidence : evidence, last.changed);
+  if (!fresh && last.queue != 0 && last.queue == entry.queue && last.pid != entry.pid) last.forget_who();
+  PathEvidence evidence{last.process, wall_clock};
+  if (is_same_process(entry.evidence, evidence)) {
+    evidence.file = entry.evidence.file;
+    evidence.changed = entry.evidence.changed;
+  }
+  go_on(evidence, last);
   if (!fresh) evidence = merged(entry.evidence, std::move(evidence));
   entry = {std::move(evidence), now, last.pid, last.seen, last.queue, last.is_gone};
   if (entries_.size() > kMostPaths) forget_oldest();
@@ -42,9 +47,10 @@ void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall
 void EvidenceBook::note_directory(const Toucher::Directory& directory) {
   if (directories_.size() >= kMostPaths) directories_.clear();
   const FileTime now = directory.changed;
-  const auto at = directories_.try_emplace(directory.path, PathEvidence::Changed{now, now}).first;
+  Told& told = directories_.try_emplace(directory.path, Told{directory.file, now, now}).first->second;
   // A clock that was set back leaves nothing to compare with.
-  at->second = {now < at->second.latest ? now : at->second.first, now};
+  const bool goes_on = told.directory == directory.file && told.latest <= now;
+  told = {directory.file, goes_on ? told.first : now, now};
 }
 
 /// Half of them, so that it is seldom done.
@@ -82,28 +88,31 @@ void EvidenceBook::forget_directories() {
   directories_.clear();
 }
 
-std::optional<PathEvidence::Changed> EvidenceBook::told_of_parent(const Finding& finding) const {
-  const auto told = directories_.find(parent_of(finding.path));
-  return told != directories_.end() ? std::optional(told->second) : std::nullopt;
+const EvidenceBook::Told* EvidenceBook::told_of_loss(const Finding& finding) const {
+  const auto at = directories_.find(parent_of(finding.path));
+  if (at == directories_.end() || !finding.gone_by) return nullptr;
+  const Told& told = at->second;
+  const bool is_covered =
+      told.directory == finding.file && told.first <= *finding.gone_by && *finding.gone_by <= told.latest;
+  return is_covered ? &told : nullptr;
 }
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
 PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) const {
   PathEvidence evidence = entry.evidence;
   const bool is_missing = finding.kind == DriftKind::missing;
-  if (is_missing && !entry.is_gone) return {nullptr, evidence.at, true};
+  if (is_missing != entry.is_gone) return {nullptr, evidence.at, true};
   // Others may have come and gone beside it since, as was told.
-  const auto told = is_missing ? told_of_parent(finding) : std::nullopt;
-  if (told && evidence.changed) evidence.changed->latest = std::max(evidence.changed->latest, told->latest);
-  const bool is_another = (is_missing || evidence.changed) && !is_of(evidence, finding);
+  const Told* told = is_missing && evidence.changed ? told_of_loss(finding) : nullptr;
+  if (told != nullptr && told->first <= evidence.changed->latest) evidence.changed->latest = told->latest;
+  const bool is_another = evidence.last && !is_of(evidence, finding);
   return is_another ? PathEvidence{nullptr, evidence.at, true} : evidence;
 }
 
 void EvidenceBook::date(std::vector<Finding>& findings) {
   const std::lock_guard lock(mutex_);
   for (Finding& finding : findings) {
-    const auto told = finding.gone_by ? told_of_parent(finding) : std::nullopt;
-    if (told && told->first <= *finding.gone_by && *finding.gone_by <= told->latest) finding.told_since = told->first;
+    if (const Told* told = told_of_loss(finding)) finding.told_since = told->first;
   }
 }
 

@@ -24,14 +24,22 @@ struct Toucher {
   /// Touches of which this is the same waited together to be read; the kernel keeps no order among them. 0: it did not
   /// wait.
   std::uint64_t queue = 0;
-  std::optional<FileTime> changed{};  ///< ctime of the file, and no directory, that stands there after the touch
-  bool is_gone = false;               ///< nothing stands there
-  /// The directory that the touch changed, by a name in it or itself, and its ctime then.
+  bool is_gone = false;               ///< nothing stands there after the touch
+  FileId file{};                      ///< what stands there, or the directory that it is gone from
+  std::optional<FileTime> changed{};  ///< ctime of that, where it is no directory that stands there
+  /// The directory that the touch changed, by a name in it or itself, as it was then.
   struct Directory {
     std::string path;
+    FileId file;
     FileTime changed;
   };
   std::optional<Directory> directory{};
+
+  void forget_who() {
+    process.reset();
+    pid = 0;
+    seen = {};
+  }
 };
 
 /// Who touched which path of one tree since it was last looked at. What is in doubt is forgotten: a path without an
@@ -67,17 +75,23 @@ class EvidenceBook {
     std::int32_t pid = 0;  ///< of the last
     PidCursor seen;
     std::uint64_t queue = 0;
-    bool is_gone = false;  ///< `evidence.changed` is the directory's
+    bool is_gone = false;
+  };
+  /// Between these ctimes all changes of a directory were told.
+  struct Told {
+    FileId directory;
+    FileTime first;
+    FileTime latest;
   };
   void note_directory(const Toucher::Directory& directory);
-  [[nodiscard]] std::optional<PathEvidence::Changed> told_of_parent(const Finding& finding) const;
+  /// Of the directory that something is missing from; null where that is not covered.
+  [[nodiscard]] const Told* told_of_loss(const Finding& finding) const;
   [[nodiscard]] PathEvidence evidence_of(const Finding& finding, const Entry& entry) const;
   void forget_oldest();
 
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;
-  /// Between which of their ctimes all changes of directories were told.
-  std::map<std::string, PathEvidence::Changed, std::less<>> directories_;
+  std::map<std::string, Told, std::less<>> directories_;
 };
 
 }  // namespace driftd::scanner

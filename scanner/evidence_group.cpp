@@ -33,10 +33,9 @@ constexpr int kReadsAtOnce = 2;
 constexpr EntryIndex kEntriesAtOnce = 4096;
 constexpr EntryIndex kMarksAtOnce = 256;
 
-std::array<std::uint64_t, 2> identity_of(int directory) {
-  struct stat status {};
-  if (::fstat(directory, &status) != 0) return {};
-  return {status.st_dev, status.st_ino};
+FileId identity_of(int directory) {
+  const auto stamp = ChangeStamp::of(directory);
+  return stamp ? stamp->file : FileId{};
 }
 
 /// struct fanotify_event_info_fid: header, fsid, then a file_handle, after which there may be a name with its NUL.
@@ -263,7 +262,7 @@ void EvidenceGroup::note(const Change& change, Places& places) {
   Toucher by = change.by;
   switch (stands(change, *path, places, by)) {
     case Stands::not_there: return;  // who put something else in its place is told next
-    case Stands::with_others: by = {nullptr, 0, {}, queue_, by.changed}; break;
+    case Stands::with_others: by.forget_who(); break;
     case Stands::alone: break;
   }
   book_.note(*path, std::move(by), std::time(nullptr), EvidenceBook::Clock::now());
@@ -277,25 +276,27 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
   const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
   if ((change.mask & kComesOrGoes) != 0) {
-    const auto parent = parent_time(places.root.get(), path);
-    if (parent) by.directory = Toucher::Directory{std::string(parent_of(path)), *parent};
+    const auto parent = parent_stamp(places.root.get(), path);
+    if (parent) by.directory = Toucher::Directory{std::string(parent_of(path)), parent->file, parent->changed};
   }
   const UniqueFd there = reach_beneath(places.root.get(), path.c_str());
-  struct stat status {};
-  if (!there || ::fstat(there.get(), &status) != 0) {
+  struct statx status;  // NOLINT: filled by the kernel
+  if (!there || ::statx(there.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) {
     by.is_gone = errno == ENOENT;
+    if (by.is_gone && by.directory) by.file = by.directory->file, by.changed = by.directory->changed;
     if (changes_names) return Stands::alone;
     return errno == ENOENT || errno == ENOTDIR ? Stands::not_there : Stands::with_others;
   }
-  const FileTime changed{status.st_ctim.tv_sec, static_cast<std::uint32_t>(status.st_ctim.tv_nsec)};
+  const ChangeStamp stamp = ChangeStamp::of(status);
+  by.file = stamp.file;
   // A directory's changes with every name in it.
-  if (!S_ISDIR(status.st_mode)) by.changed = changed;
-  if (S_ISDIR(status.st_mode) && !by.directory) by.directory = Toucher::Directory{path, changed};
+  if (!S_ISDIR(status.stx_mode)) by.changed = stamp.changed;
+  if (S_ISDIR(status.stx_mode) && !by.directory) by.directory = Toucher::Directory{path, stamp.file, stamp.changed};
   if (changes_names) return Stands::alone;
   const auto present = handle_of(there.get(), "");
   if (!present) return Stands::with_others;
   if (*present != change.where.target) return Stands::not_there;
-  return status.st_nlink > 1 && !S_ISDIR(status.st_mode) ? Stands::with_others : Stands::alone;
+  return status.stx_nlink > 1 && !S_ISDIR(status.stx_mode) ? Stands::with_others : Stands::alone;
 }
 
 Toucher EvidenceGroup::who(std::int32_t pid, int pidfd, ProcessReader& reader, Known& known) {

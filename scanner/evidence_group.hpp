@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +14,7 @@
 #include "manifests/unique_fd.hpp"
 #include "scanner/dirty_paths.hpp"
 #include "scanner/evidence_book.hpp"
+#include "scanner/file_id.hpp"
 #include "scanner/process_evidence.hpp"
 
 namespace driftd::scanner {
@@ -97,7 +97,7 @@ class EvidenceGroup {
 
   manifests::UniqueFd group_;
   std::string root_;
-  std::array<std::uint64_t, 2> root_identity_{};  ///< device and inode
+  FileId root_identity_;
   std::shared_ptr<const manifests::VerifiedManifest> manifest_;
   EvidenceBook& book_;
   std::size_t marks_ = 0;

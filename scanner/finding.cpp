@@ -51,10 +51,9 @@ std::string_view parent_of(std::string_view path) {
   return slash == std::string_view::npos ? "." : path.substr(0, slash);
 }
 
-std::optional<FileTime> parent_time(int root, std::string_view path) {
+std::optional<ChangeStamp> parent_stamp(int root, std::string_view path) {
   const manifests::UniqueFd directory = reach_beneath(root, std::string(parent_of(path)).c_str());
-  const auto stamp = directory ? ChangeStamp::of(directory.get()) : std::nullopt;
-  return stamp ? std::optional(stamp->changed) : std::nullopt;
+  return directory ? ChangeStamp::of(directory.get()) : std::nullopt;
 }
 
 }  // namespace driftd::scanner

@@ -9,6 +9,7 @@
 
 #include "scanner/change_stamp.hpp"
 #include "scanner/facts.hpp"
+#include "scanner/file_id.hpp"
 
 namespace driftd::scanner {
 
@@ -45,6 +46,7 @@ struct Finding {
   Changes changes;
   PackedFacts expected;
   PackedFacts actual;
+  FileId file;                             ///< what stands there, or the directory that something is missing from
   std::optional<std::int64_t> changed_at;  ///< ctime of what stands there, where something does
   std::uint32_t changed_nanoseconds = 0;   ///< the rest of it
   std::optional<FileTime> gone_by;         ///< ctime of the directory that something is missing from: it went then, at
@@ -61,8 +63,8 @@ struct Finding {
 /// The directory of a path as in Finding, which is not the root.
 std::string_view parent_of(std::string_view path);
 
-/// ctime of that directory, for Finding::gone_by. Nothing where it is not reached.
-std::optional<FileTime> parent_time(int root, std::string_view path);
+/// Of that directory. Nothing where it is not reached.
+std::optional<ChangeStamp> parent_stamp(int root, std::string_view path);
 
 /// Why a path's state could not be established.
 enum class UnverifiedReason : std::uint8_t { permission, unstable, mount, io, stalled, limit };

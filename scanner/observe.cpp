@@ -166,6 +166,7 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   observed.uid = status.stx_uid;
   observed.gid = status.stx_gid;
   observed.size = status.stx_size;
+  observed.file = FileId::of(status);
   observed.changed_at = status.stx_ctime.tv_sec;
   observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
   if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status, accounts_);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "manifests/digest.hpp"
+#include "scanner/file_id.hpp"
 
 namespace driftd::scanner {
 
@@ -24,6 +25,7 @@ struct Observed {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint64_t size = 0;
+  FileId file;
   std::int64_t changed_at = 0;            ///< ctime in seconds since 1970: when content or attributes last changed
   std::uint32_t changed_nanoseconds = 0;  ///< the rest of it
   /// Absent where the content was not read: the digest was not wanted, or the size tells already.

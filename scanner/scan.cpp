@@ -71,13 +71,14 @@ Finding finding_for_all_in(int root, const std::string& directory, std::uint64_t
   Observed observed;
   observed.type = FileType::directory;
   const manifests::UniqueFd fd = open_directory_beneath(root, directory);
-  struct stat status {};
-  if (fd && ::fstat(fd.get(), &status) == 0) {
-    observed.mode = status.st_mode & 07777U;
-    observed.uid = status.st_uid;
-    observed.gid = status.st_gid;
-    observed.changed_at = status.st_ctim.tv_sec;
-    observed.changed_nanoseconds = static_cast<std::uint32_t>(status.st_ctim.tv_nsec);
+  struct statx status;  // NOLINT: filled by the kernel
+  if (fd && ::statx(fd.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) == 0) {
+    observed.mode = status.stx_mode & 07777U;
+    observed.uid = status.stx_uid;
+    observed.gid = status.stx_gid;
+    observed.file = FileId::of(status);
+    observed.changed_at = status.stx_ctime.tv_sec;
+    observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
   }
   Finding finding = added(observed);
   finding.path = directory;
@@ -87,12 +88,14 @@ Finding finding_for_all_in(int root, const std::string& directory, std::uint64_t
 
 void date_losses(int root, std::vector<Finding>& findings) {
   std::string_view directory;
-  std::optional<FileTime> changed;
+  std::optional<ChangeStamp> stamp;
   for (Finding& finding : findings) {
     if (finding.kind != DriftKind::missing) continue;
-    if (directory.empty() || parent_of(finding.path) != directory) changed = parent_time(root, finding.path);
+    if (directory.empty() || parent_of(finding.path) != directory) stamp = parent_stamp(root, finding.path);
     directory = parent_of(finding.path);
-    finding.gone_by = changed;
+    if (!stamp) continue;
+    finding.file = stamp->file;
+    finding.gone_by = stamp->changed;
   }
 }
 

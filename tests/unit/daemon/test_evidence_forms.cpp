@@ -74,7 +74,10 @@ Evidence service() {
 }
 
 PathEvidence known(Evidence who, bool several = false) {
-  return {std::make_shared<const Evidence>(std::move(who)), 1'763'720'000, several,
+  return {std::make_shared<const Evidence>(std::move(who)),
+          1'763'720'000,
+          several,
+          {64'768, 0xffff'ffff'0000'0001},
           PathEvidence::Changed{{1'763'720'000, 1}, {1'763'720'000, 999'999'999}}};
 }
 
@@ -100,8 +103,19 @@ TEST_CASE("evidence is kept whole") {
     REQUIRE(again);
     CHECK(again->at == one.at);
     CHECK(again->several == one.several);
+    CHECK(again->file == one.file);
     CHECK(again->changed == one.changed);
     REQUIRE((again->last != nullptr) == (one.last != nullptr));
     if (one.last) CHECK(*again->last == *one.last);
   }
+}
+
+TEST_CASE("which file system it was is not known after another start of the host") {
+  std::string bytes = stored_evidence(known(full()));
+  const std::size_t boot = bytes.find("\"boot\":\"");
+  REQUIRE(boot != std::string::npos);
+  bytes.replace(boot + 8, 8, "00000000");
+  const auto again = read_stored_evidence(bytes);
+  REQUIRE(again);
+  CHECK(again->file == driftd::scanner::FileId{0, known(full()).file.inode});
 }

@@ -23,8 +23,13 @@ Scope scope_of(const std::vector<std::string>& paths) {
   return scope;
 }
 
+/// What is found at every path.
+constexpr FileId kFile{8, 12};
+
 Finding finding(const std::string& path, DriftKind kind = DriftKind::modified) {
   Finding made;
+  made.file = kFile;
+  made.changed_at = 1;
   made.path = path;
   made.kind = kind;
   return made;
@@ -327,14 +332,14 @@ PathEvidence by(int pid, std::int64_t at = 1) {
   Evidence evidence;
   evidence.pid = pid;
   evidence.name = "program of " + std::to_string(pid);
-  return {std::make_shared<const Evidence>(std::move(evidence)), at, false};
+  return {std::make_shared<const Evidence>(std::move(evidence)), at, false, kFile};
 }
 
 /// Another process with the program of that one.
 PathEvidence by_again(int pid, int before) {
   Evidence evidence = *by(before).last;
   evidence.pid = pid;
-  return {std::make_shared<const Evidence>(std::move(evidence)), 1, false};
+  return {std::make_shared<const Evidence>(std::move(evidence)), 1, false, kFile};
 }
 
 ScanResult seen(const std::string& path, const char* content, std::optional<PathEvidence> evidence = {}) {
@@ -479,6 +484,50 @@ TEST_CASE("where a file system keeps whole seconds it is not known who changed s
     who.changed = PathEvidence::Changed{{9, nanoseconds}, {9, nanoseconds}};
     CHECK(is_of(who, found.findings.front()) == (nanoseconds != 0));
   }
+}
+
+TEST_CASE("what another file or directory is found to be is not who made the first what it was") {
+  Finding found = finding("a");
+  PathEvidence who = by(7, 9);
+  const auto is_of_file = [&](FileId file) {
+    found.file = file;
+    return is_of(who, found);
+  };
+  for (const bool is_missing : {false, true}) {
+    found.kind = is_missing ? DriftKind::missing : DriftKind::modified;
+    found.gone_by = FileTime{1, 5};
+    found.changed_nanoseconds = 5;
+    who.changed = PathEvidence::Changed{{1, 5}, {1, 5}};
+    who.file = kFile;
+    CHECK(is_of_file(kFile));
+    CHECK_FALSE(is_of_file({kFile.device, kFile.inode + 1}));
+    CHECK_FALSE(is_of_file({kFile.device + 1, kFile.inode}));
+    CHECK_FALSE(is_of_file({}));
+    // As it is read after the host was started anew.
+    who.file.device = 0;
+    CHECK(is_of_file(kFile));
+    CHECK_FALSE(is_of_file({kFile.device, kFile.inode + 1}));
+    who.file = {};
+    CHECK_FALSE(is_of_file(kFile));
+    CHECK_FALSE(is_of_file({}));
+  }
+}
+
+TEST_CASE("what comes and goes in another directory keeps nobody known who removed something") {
+  ScanResult found = seen("a", "1");
+  found.findings.front().kind = DriftKind::missing;
+  found.findings.front().gone_by = FileTime{9, 6};
+  PathEvidence who = by(7, 9);
+  who.changed = PathEvidence::Changed{{9, 5}, {9, 6}};
+  found.evidence["a"] = who;
+  DriftSet set;
+  set.apply(found, {}, 10);
+  found.evidence.clear();
+  found.findings.front().file.inode += 1;
+  found.findings.front().gone_by = FileTime{20, 1};
+  found.findings.front().told_since = FileTime{9, 6};
+  CHECK(paths_of(set.apply(found, {}, 30).attributed) == Paths{"a"});
+  CHECK(author(set) == 0);
 }
 
 TEST_CASE("recalled drift that changed while nobody looked is nobody's, and that is news") {

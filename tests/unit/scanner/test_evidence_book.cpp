@@ -13,14 +13,26 @@ using Clock = EvidenceBook::Clock;
 
 namespace {
 
+constexpr std::int64_t kWall = 1'763'720'000;
+/// What stands at every path that the tests do not say more of.
+constexpr FileId kFile{8, 12};
+constexpr FileId kDirectory{8, 2};
+
+/// Of whom nothing is left but the number.
+Toucher gone(int pid) {
+  Toucher who;
+  who.pid = pid;
+  who.file = kFile;
+  return who;
+}
+
 Toucher process(int pid) {
   Evidence evidence;
   evidence.pid = pid;
-  return {std::make_shared<const Evidence>(std::move(evidence)), pid, {}};
+  Toucher who = gone(pid);
+  who.process = std::make_shared<const Evidence>(std::move(evidence));
+  return who;
 }
-
-/// Of whom nothing is left but the number.
-Toucher gone(int pid) { return {nullptr, pid, {}}; }
 
 ScanResult found(const std::vector<std::string>& paths, const std::vector<std::string>& scope = {}) {
   ScanResult result;
@@ -29,6 +41,8 @@ ScanResult found(const std::vector<std::string>& paths, const std::vector<std::s
   for (const std::string& path : paths) {
     Finding finding;
     finding.path = path;
+    finding.file = kFile;
+    finding.changed_at = kWall;
     result.findings.push_back(finding);
   }
   return result;
@@ -36,7 +50,6 @@ ScanResult found(const std::vector<std::string>& paths, const std::vector<std::s
 
 const auto kAlice = process(1);
 const auto kBob = process(2);
-constexpr std::int64_t kWall = 1'763'720'000;
 const Clock::time_point kStart{};
 
 }  // namespace
@@ -71,13 +84,16 @@ TEST_CASE("who touched a path is not who changed it once more, of which nobody w
 
 TEST_CASE("who removed something is known as long as all that came and went beside it was told") {
   const auto removal = [](Toucher who, FileTime changed, const std::string& directory = "lib") {
-    who.directory = Toucher::Directory{directory, changed};
+    who.directory = Toucher::Directory{directory, kDirectory, changed};
     who.is_gone = true;
+    who.file = kDirectory;
+    who.changed = changed;
     return who;
   };
-  const auto who_removed = [](EvidenceBook& book, FileTime gone_by) {
+  const auto who_removed = [](EvidenceBook& book, FileTime gone_by, FileId directory = kDirectory) {
     ScanResult result = found({"lib/a"});
     result.findings.front().kind = DriftKind::missing;
+    result.findings.front().file = directory;
     result.findings.front().gone_by = gone_by;
     return book.take(result, kStart + 9s).at("lib/a");
   };
@@ -105,6 +121,16 @@ TEST_CASE("who removed something is known as long as all that came and went besi
     book->note("b", removal(kBob, {5, 2}, "."), kWall, kStart + 2s);
     CHECK(who_removed(*book, {5, 2}).last == nullptr);
   }
+  SUBCASE("another directory that was changed at the same time") {
+    CHECK(who_removed(*removed(), {5, 1}, {8, 3}).last == nullptr);
+    CHECK(who_removed(*removed(), {5, 1}, {9, 2}).last == nullptr);
+  }
+  SUBCASE("something that may have gone by untold, and then another name") {
+    auto book = removed();
+    book->forget_directories();
+    book->note("lib/b", removal(kBob, {5, 3}), kWall, kStart + 2s);
+    CHECK(who_removed(*book, {5, 3}).last == nullptr);
+  }
   SUBCASE("another directory in the place of this one") {
     auto book = removed();
     book->forget_below("lib");
@@ -123,15 +149,16 @@ TEST_CASE("who removed something is known as long as all that came and went besi
 
 TEST_CASE("since when all is known that came and went in a directory") {
   EvidenceBook book;
-  const auto note = [&](const std::string& directory, FileTime changed) {
+  const auto note = [&](const std::string& directory, FileTime changed, FileId file = kDirectory) {
     Toucher who = kAlice;
-    who.directory = Toucher::Directory{directory, changed};
+    who.directory = Toucher::Directory{directory, file, changed};
     book.note(directory + "/x", who, kWall, kStart);
   };
   const auto told_since = [&](FileTime gone_by) {
     std::vector<Finding> findings(1);
     findings[0].path = "lib/a";
     findings[0].kind = DriftKind::missing;
+    findings[0].file = kDirectory;
     findings[0].gone_by = gone_by;
     book.date(findings);
     return findings[0].told_since;
@@ -154,6 +181,13 @@ TEST_CASE("since when all is known that came and went in a directory") {
     book.forget_below(".");
     note("lib", {5, 9});
     CHECK(told_since({5, 9}) == FileTime{5, 9});
+  }
+  SUBCASE("and in another directory") {
+    note("lib", {5, 9}, {8, 3});
+    CHECK_FALSE(told_since({5, 9}));
+    note("lib", {6, 1});
+    CHECK_FALSE(told_since({5, 9}));
+    CHECK(told_since({6, 1}) == FileTime{6, 1});
   }
   SUBCASE("and where the clock was set back") {
     note("lib", {5, 4});
@@ -317,7 +351,10 @@ TEST_CASE("all that one process did in a row is its own, and what has another ti
   bob.changed = FileTime{1, 400};
   book.note("a", bob, kWall, kStart + 1s);
   changed(book, 500);
-  const auto taken = book.take(found({"a"}), kStart + 2s);
+  ScanResult result = found({"a"});
+  result.findings.front().changed_at = 1;
+  result.findings.front().changed_nanoseconds = 500;
+  const auto taken = book.take(result, kStart + 2s);
   CHECK(taken.at("a").changed == PathEvidence::Changed{{1, 500}, {1, 500}});
 }
 

@@ -116,9 +116,12 @@ UnverifiedReason reason_of(int error) {
   }
 }
 
-/// Since when something is missing may not be known then: it is nobody's.
+/// Where something is missing from, and since when, may not be known then: it is nobody's.
 std::vector<Finding> undated(std::vector<Finding> findings) {
-  for (Finding& finding : findings) finding.gone_by.reset();
+  for (Finding& finding : findings) {
+    if (finding.kind == DriftKind::missing) finding.file = {};
+    finding.gone_by.reset();
+  }
   return findings;
 }
 
