@@ -6,7 +6,7 @@ namespace driftd::scanner {
 
 Branch::~Branch() {
   // What is above goes by the outermost of these calls, one after the other.
-  thread_local Pointer* next = nullptr;
+  thread_local Pointer* next = nullptr;  // NOLINT: a global, but of these calls alone
   if (next != nullptr) {
     *next = std::move(above_);
     return;

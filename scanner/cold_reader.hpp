@@ -28,10 +28,10 @@ class ColdReader {
   using EntryIndex = manifests::EntryIndex;
 
   struct Pending {
-    EntryIndex entry;
+    EntryIndex entry = 0;
     OpenFile file;
     Observed observed;
-    std::uint64_t asked;  ///< bytes
+    std::uint64_t asked = 0;  ///< bytes
   };
   struct CachedDirectory {
     EntryIndex entry = UINT32_MAX;

@@ -146,7 +146,7 @@ class Divider {
   }
 
   /// The release before may be without it, or have something else there that has to go first.
-  bool may_be_missing(const std::string& path) const {
+  [[nodiscard]] bool may_be_missing(const std::string& path) const {
     const auto before = previous_.find(path);
     if (!before || previous_.optional(*before)) return true;
     const auto after = next_.find(path);
@@ -155,7 +155,7 @@ class Divider {
 
   /// What a deploy tool is writing, to be renamed to a path of the release. It keeps the deploy open, and is drift when
   /// that has had its time.
-  bool is_in_transit(const Finding& finding) const {
+  [[nodiscard]] bool is_in_transit(const Finding& finding) const {
     constexpr std::uint32_t kPrivilege = 06000;
     if (finding.kind != DriftKind::added) return false;
     const Facts actual = finding.actual.unpack();

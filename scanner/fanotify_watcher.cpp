@@ -70,15 +70,7 @@ class FanotifyWatcher final : public Watcher {
       if (wait[0].revents == 0) continue;
       // What came meanwhile may be as old as the pause.
       batch_.since = is_waiting ? paused : std::chrono::steady_clock::now();
-      for (;;) {
-        const ssize_t length = ::read(group_.get(), buffer_.data(), buffer_.size());
-        if (length < 0 && errno == EINTR) continue;
-        if (length < 0 && errno == ENOMEM) batch_.overflow = true;  // the event is lost, the watch is not
-        if (length < 0 && errno != EAGAIN && errno != ENOMEM) return fail(errno);
-        if (length <= 0) break;
-        take(buffer_.data(), static_cast<std::size_t>(length));
-        if (seen_.size() >= kMaxDistinct) break;
-      }
+      if (const int error = take_what_waits(); error != 0) return fail(error);
       batches = is_waiting && batch_.received < kLargeBatch ? std::min(batches + 1, kManyBatches) : 0;
       hand_over();
       paused = std::chrono::steady_clock::now();
@@ -86,6 +78,24 @@ class FanotifyWatcher final : public Watcher {
       const int pause = batches < kManyBatches ? kPauseMilliseconds : kLongPauseMilliseconds;
       if (::poll(wait + 1, 1, pause) > 0) return;
     }
+  }
+
+  /// errno where the watch has failed, or 0.
+  int take_what_waits() {
+    while (seen_.size() < kMaxDistinct) {
+      const ssize_t length = ::read(group_.get(), buffer_.data(), buffer_.size());
+      if (length > 0) {
+        take(buffer_.data(), static_cast<std::size_t>(length));
+      } else if (length == 0 || errno == EAGAIN) {
+        return 0;
+      } else if (errno == ENOMEM) {  // the event is lost, the watch is not
+        batch_.overflow = true;
+        return 0;
+      } else if (errno != EINTR) {
+        return errno;
+      }
+    }
+    return 0;
   }
 
   void fail(int error) {

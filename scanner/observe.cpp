@@ -273,10 +273,7 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   for (std::uint64_t left = observed.size; left > 0;) {
     const std::size_t most = std::min<std::uint64_t>(left, file.paid_ != 0 ? file.paid_ : chunk);
     const std::uint64_t position = observed.size - left;
-    if (throttle_ != nullptr && file.paid_ == 0) {
-      throttle_->pay(page_bytes(position, position + most), place_, stop_);
-      file.paid_ = most;
-    }
+    pay_for(file, position, most);
     if (stop_.stop_requested()) return {Outcome::stopped, {}, 0};
     // Whose beginning is in memory is read to the end.
     const bool is_first = left == observed.size;
@@ -286,10 +283,7 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
     if (got < 0) return failure(errno);
     if (got == 0) return attempt = Attempt::moved, Observation{};  // shrunk meanwhile
     const auto length = static_cast<std::size_t>(got);
-    if (throttle_ != nullptr && length < file.paid_) {
-      throttle_->give_back(page_bytes(position + length, position + file.paid_));
-    }
-    file.paid_ = 0;
+    settle(file, position, length);
     if (wanted.blake3) blake3_.update(buffer_.get(), length);
     if (wanted.sha256) sha256_.update(buffer_.get(), length);
     left -= length;
@@ -307,6 +301,19 @@ Observation Observer::hash(OpenFile& file, const ContentWanted& wanted, bool may
   if (::statx(file.fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &after) != 0) return failure(errno);
   if (!unmoved(file.before_, after) || !file.can_tell_) attempt = Attempt::moved;
   return {};
+}
+
+void Observer::pay_for(OpenFile& file, std::uint64_t position, std::size_t most) {
+  if (throttle_ == nullptr || file.paid_ != 0) return;
+  throttle_->pay(page_bytes(position, position + most), place_, stop_);
+  file.paid_ = most;
+}
+
+void Observer::settle(OpenFile& file, std::uint64_t position, std::size_t length) {
+  if (throttle_ != nullptr && length < file.paid_) {
+    throttle_->give_back(page_bytes(position + length, position + file.paid_));
+  }
+  file.paid_ = 0;
 }
 
 bool Observer::has_other_size(const OpenFile& file, const ContentWanted& wanted) {

@@ -64,9 +64,9 @@ class OpenFile {
   friend class Observer;
   manifests::UniqueFd fd_;
   std::optional<QuietReader> reader_;  ///< goes before the descriptor
-  struct statx before_;                // NOLINT: filled by the kernel
-  bool can_tell_ = false;              ///< whether a change after that look shows in the file's times
-  std::uint64_t paid_ = 0;             ///< to the throttle, and not read yet
+  struct statx before_ {};
+  bool can_tell_ = false;   ///< whether a change after that look shows in the file's times
+  std::uint64_t paid_ = 0;  ///< to the throttle, and not read yet
 };
 
 /// Looks at single paths in open directories. Has a buffer and hash states of its own, so one a thread. Never follows
@@ -115,6 +115,10 @@ class Observer {
   Observation inspect(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   Observation hash(OpenFile& file, const ContentWanted& wanted, bool may_wait, Observed& observed, Attempt& attempt);
   /// As the throttle has it: how much to read, and how far ahead to ask the disk.
+  /// The throttle, once for what is read at `position`.
+  void pay_for(OpenFile& file, std::uint64_t position, std::size_t most);
+  /// So much was read there; the rest that was paid for is given back.
+  void settle(OpenFile& file, std::uint64_t position, std::size_t length);
   [[nodiscard]] std::uint64_t most_at_once() const;
   [[nodiscard]] std::uint64_t most_ahead() const;
   void wait_briefly() const;

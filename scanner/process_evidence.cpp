@@ -251,7 +251,7 @@ ProcessReader::Ancestry ProcessReader::ancestry_of(const Open& process, std::opt
 }
 
 /// Root's: anybody can call a program so.
-bool ProcessReader::is_sshd(const Open& process, const std::string& name) const {
+bool ProcessReader::is_sshd(const Open& process, const std::string& name) {
   if (!name.starts_with("sshd")) return false;
   const auto text = read_at(process.directory.get(), "status");
   const auto status = text ? parse_process_status(*text) : std::nullopt;
@@ -286,7 +286,7 @@ std::string ProcessReader::client_of(const Open& sshd) {
     }
   }
   if (connections.size() != 1 || !ports.contains(connections.begin()->second.port)) return {};
-  const std::string client = connections.begin()->second.remote;
+  std::string client = connections.begin()->second.remote;
   if (clients_.size() >= kMostClients) clients_.clear();
   UniqueFd directory(::fcntl(sshd.directory.get(), F_DUPFD_CLOEXEC, 0));
   if (directory) clients_[sshd.pid] = {std::move(directory), client};

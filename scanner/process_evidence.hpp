@@ -74,7 +74,7 @@ class ProcessReader {
   void name_users(Evidence& evidence);
   void read_ancestry(const Open& process, std::optional<Open> parent, int pidfd, Evidence& evidence);
   [[nodiscard]] Ancestry ancestry_of(const Open& process, std::optional<Open> parent);
-  [[nodiscard]] bool is_sshd(const Open& process, const std::string& name) const;
+  [[nodiscard]] static bool is_sshd(const Open& process, const std::string& name);
   [[nodiscard]] std::string client_of(const Open& sshd);
 
   manifests::UniqueFd proc_;

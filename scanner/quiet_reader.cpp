@@ -20,8 +20,8 @@ constexpr std::uint64_t kSmallestPage = 4096;
 constexpr std::uint64_t kWindow = 8 * 1024 * 1024;
 
 std::uint64_t page_size() {
-  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return size;
+  static const auto kSize = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return kSize;
 }
 
 std::uint64_t page_start(std::uint64_t offset) { return offset - offset % page_size(); }

@@ -10,6 +10,17 @@ using manifests::EntryType;
 using manifests::kRootEntry;
 using manifests::Manifest;
 
+namespace {
+
+Rule rule_for_unlisted(Exemptions::Verdict exempt, bool is_last, bool is_ignored, bool is_mutable) {
+  if (exempt == Exemptions::Verdict::manifest && is_last) return Rule::own_manifest;
+  if (exempt == Exemptions::Verdict::passage) return Rule::passage;
+  if (is_ignored) return Rule::ignored;
+  return is_mutable ? Rule::mutable_path : Rule::unlisted;
+}
+
+}  // namespace
+
 Ruling ruling_for_root() { return {Rule::listed, ".", kRootEntry, nullptr, {}}; }
 
 Ruling ruling_for(const ScanPlan& plan, const manifests::RelPath& path) {
@@ -36,15 +47,8 @@ Ruling ruling_for(const ScanPlan& plan, const manifests::RelPath& path) {
       ruling.rule = Rule::listed;
       if (is_last || manifest.type(*ruling.entry) != EntryType::directory) return ruling;
       if (manifest.ignore(*ruling.entry)) ignored_directory = ruling.at;
-    } else if (exempt == Exemptions::Verdict::manifest && is_last) {
-      ruling.rule = Rule::own_manifest;
-      return ruling;
-    } else if (exempt == Exemptions::Verdict::passage) {
-      ruling.rule = Rule::passage;
-    } else if (!ignored_directory.empty()) {
-      ruling.rule = Rule::ignored;
-    } else if (ruling.mutable_rule != nullptr) {
-      ruling.rule = Rule::mutable_path;
+    } else {
+      ruling.rule = rule_for_unlisted(exempt, is_last, !ignored_directory.empty(), ruling.mutable_rule != nullptr);
     }
     ruling.ignored_directory = ruling.rule == Rule::ignored ? ignored_directory : "";
     if (is_last || ruling.rule == Rule::unlisted) return ruling;

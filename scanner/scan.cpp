@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <iterator>
 #include <map>
-#include <ranges>
 #include <thread>
 
 #include "scanner/compare.hpp"
@@ -218,8 +218,9 @@ Result<bool> is_exactly(const manifests::VerifiedManifest& release, const ScanPl
   constexpr std::size_t kEnoughToTell = 20;
   if (differing.paths().size() > kEnoughToTell) {
     Scope some;
-    for (const auto& path : differing.paths() | std::views::take(kEnoughToTell)) some.add(path);
-    if (auto first = agrees(some); !first || !*first) return first;
+    const auto first = differing.paths().begin();
+    std::for_each(first, std::next(first, kEnoughToTell), [&](const manifests::RelPath& path) { some.add(path); });
+    if (auto agree = agrees(some); !agree || !*agree) return agree;
   }
   Scope scope = differing_paths(plan.manifest->manifest(), release.manifest());
   scope.add_all(differing);

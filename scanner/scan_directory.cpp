@@ -44,35 +44,40 @@ Observation ScanWorker::list_names(OpenDirectory& directory) {
   if (wants_all && !directory.stamp) directory.stamp = ChangeStamp::of(directory.fd.get());
   if (wants_all && !directory.stamp) return Observer::failed(errno);
   for (unsigned attempt = 1;; ++attempt) {
-    const int error = listing_.for_each(directory.fd.get(), shared_.stop, [&](const DirectoryListing::Name& name) {
-      ScanProgress::Place::count(place_.steps);
-      visit(directory, name);
-    });
-    if (shared_.stop.stop_requested()) return {};
-    if (error != 0 && error != ENOENT) return Observer::failed(error);
-    if (error == ENOENT) {
-      // The directory was removed, so no name is left in it; or so its file system says.
-      found_.put_in_order();
-      const int lost = open_again(directory);
-      if (lost == ENOENT) return {};
-      if (attempt > kMoreListings || (lost != 0 && !changed_meanwhile(lost))) return Observer::failed(error);
-      continue;
-    }
-    if (!wants_all) return {};
-    // A name may slip past a listing if it is renamed meanwhile, and so may all if the directory was exchanged after
-    // it was opened. Neither has happened where the last change came before that. Where it came later, or in the same
-    // tick of the clock, what the path leads to by now is listed as well.
-    const auto now = ChangeStamp::of(directory.fd.get());
-    if (!now) return Observer::failed(errno);
-    const bool has_held = *now == *directory.stamp;
-    if (has_held && now->told_apart(directory.opened_after)) return {};
-    if (is_all_mutable(directory)) return {};
-    found_.put_in_order();
-    if (has_held) now->wait_for_next_tick(shared_.stop);
-    const int lost = open_again(directory);
-    if (lost != 0 && !changed_meanwhile(lost)) return Observer::failed(lost);
-    if (attempt > kMoreListings) return lost == ENOENT ? Observation{} : kUnstable;  // if it is gone, so are its names
+    if (const auto listed = list_once(directory, wants_all, attempt > kMoreListings)) return *listed;
   }
+}
+
+std::optional<Observation> ScanWorker::list_once(OpenDirectory& directory, bool wants_all, bool is_last) {
+  const int error = listing_.for_each(directory.fd.get(), shared_.stop, [&](const DirectoryListing::Name& name) {
+    ScanProgress::Place::count(place_.steps);
+    visit(directory, name);
+  });
+  if (shared_.stop.stop_requested()) return Observation{};
+  if (error == ENOENT) {
+    // The directory was removed, so no name is left in it; or so its file system says.
+    found_.put_in_order();
+    const int lost = open_again(directory);
+    if (lost == ENOENT) return Observation{};
+    if (is_last || (lost != 0 && !changed_meanwhile(lost))) return Observer::failed(error);
+    return std::nullopt;
+  }
+  if (error != 0) return Observer::failed(error);
+  if (!wants_all) return Observation{};
+  // A name may slip past a listing if it is renamed meanwhile, and so may all if the directory was exchanged after it
+  // was opened. Neither has happened where the last change came before that. Where it came later, or in the same tick
+  // of the clock, what the path leads to by now is listed as well.
+  const auto now = ChangeStamp::of(directory.fd.get());
+  if (!now) return Observer::failed(errno);
+  const bool has_held = *now == *directory.stamp;
+  if (has_held && now->told_apart(directory.opened_after)) return Observation{};
+  if (is_all_mutable(directory)) return Observation{};
+  found_.put_in_order();
+  if (has_held) now->wait_for_next_tick(shared_.stop);
+  const int lost = open_again(directory);
+  if (lost != 0 && !changed_meanwhile(lost)) return Observer::failed(lost);
+  if (!is_last) return std::nullopt;
+  return lost == ENOENT ? Observation{} : kUnstable;  // if it is gone, so are its names
 }
 
 bool ScanWorker::reports_additions(const OpenDirectory& directory) const {
@@ -85,7 +90,7 @@ bool ScanWorker::is_all_mutable(const OpenDirectory& directory) {
   return *all_mutable_;
 }
 
-int ScanWorker::open_again(OpenDirectory& directory) {
+int ScanWorker::open_again(OpenDirectory& directory) const {
   const FileTime before = FileTime::now();
   manifests::UniqueFd fd = open_directory_beneath(shared_.root, directory.path);
   if (!fd) return errno;

@@ -122,12 +122,14 @@ class ScanWorker {
   void list(OpenDirectory& directory);
   /// Visits the directory's names, all that are there all the time; `unverified` where that cannot be known.
   Observation list_names(OpenDirectory& directory);
+  /// Nothing: names may have slipped past, and what the path leads to by now is open, to be listed as well.
+  std::optional<Observation> list_once(OpenDirectory& directory, bool wants_all, bool is_last);
   /// Whether what no entry lists would be a finding there, so that no name may be missed.
   [[nodiscard]] bool reports_additions(const OpenDirectory& directory) const;
   /// Whether a rule allows whatever name may come there.
   [[nodiscard]] bool is_all_mutable(const OpenDirectory& directory);
   /// Opens what the path leads to by now, so that names which came or went until now can be told from later ones.
-  int open_again(OpenDirectory& directory);
+  int open_again(OpenDirectory& directory) const;
   void visit(const OpenDirectory& directory, const DirectoryListing::Name& name);
   /// What stands at a path where a nested tree's root would be, or should by its entry. Roots are known with links
   /// resolved, so a link is none, and this tree's business.

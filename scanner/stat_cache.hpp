@@ -56,7 +56,7 @@ class StatCache {
   static bool is_fingerprint(std::uint64_t value) { return (value & 1U) != 0; }
 
   std::int64_t (*now_)();
-  std::array<unsigned char, 16> key_;  // NOLINT: set in the constructor
+  std::array<unsigned char, 16> key_{};
   /// Odd: a fingerprint. Even: when the entry was forgotten, or 0.
   std::vector<std::atomic<std::uint64_t>> entries_;
   std::atomic<Moment> forgotten_{0};
