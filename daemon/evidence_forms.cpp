@@ -259,6 +259,7 @@ std::string stored_evidence(const PathEvidence& evidence) {
   object["at"] = evidence.at;
   if (evidence.last) object["started"] = evidence.last->started;
   if (evidence.file.inode != 0) object["inode"] = evidence.file.inode;
+  if (evidence.file.born != 0) object["born"] = evidence.file.born;
   if (evidence.file.device != 0 && !boot_id().empty()) {
     object["device"] = evidence.file.device;
     object["boot"] = boot_id();
@@ -282,6 +283,7 @@ std::optional<PathEvidence> read_stored_evidence(std::string_view bytes) {
   evidence.at = *at;
   evidence.several = truth_at(*object, "several");
   evidence.file.inode = number_at<std::uint64_t>(*object, "inode").value_or(0);
+  evidence.file.born = number_at<std::int64_t>(*object, "born").value_or(0);
   // Another start of the host may give them to other file systems.
   const bool is_this_boot = !boot_id().empty() && text_at(*object, "boot") == boot_id();
   if (is_this_boot) evidence.file.device = number_at<std::uint64_t>(*object, "device").value_or(0);

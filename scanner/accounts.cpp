@@ -69,7 +69,8 @@ manifests::Result<Accounts> Accounts::load(const std::string& passwd, const std:
 Accounts::Source Accounts::look_at(const std::string& path) {
   const FileTime before = FileTime::now();
   struct statx status;  // NOLINT: filled by the kernel
-  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &status) != 0) return {path, std::nullopt, errno == ENOENT};
+  if (::statx(AT_FDCWD, path.c_str(), 0, ChangeStamp::kStatxMask, &status) != 0)
+    return {path, std::nullopt, errno == ENOENT};
   const ChangeStamp stamp = ChangeStamp::of(status);
   return {path, stamp, stamp.told_apart(before)};
 }

@@ -42,7 +42,7 @@ ChangeStamp ChangeStamp::of(const struct statx& status) {
 
 std::optional<ChangeStamp> ChangeStamp::of(int fd) {
   struct statx status;  // NOLINT: filled by the kernel
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) return std::nullopt;
+  if (::statx(fd, "", AT_EMPTY_PATH, kStatxMask, &status) != 0) return std::nullopt;
   return of(status);
 }
 

@@ -33,7 +33,7 @@ struct ChangeStamp {
 
   bool operator==(const ChangeStamp&) const = default;
 
-  /// Wants STATX_BASIC_STATS.
+  static constexpr unsigned kStatxMask = STATX_BASIC_STATS | FileId::kStatxMask;
   static ChangeStamp of(const struct statx& status);
   /// Nothing with errno set where it cannot be had.
   static std::optional<ChangeStamp> of(int fd);

@@ -147,6 +147,7 @@ std::optional<Finding> compare(const Manifest& manifest, EntryIndex entry, const
   finding.file = observed.file;
   finding.changed_at = observed.changed_at;
   finding.changed_nanoseconds = observed.changed_nanoseconds;
+  finding.names_changed_last = observed.names_changed_last;
   return finding;
 }
 
@@ -177,6 +178,7 @@ Finding added(const Observed& observed) {
   finding.file = observed.file;
   finding.changed_at = observed.changed_at;
   finding.changed_nanoseconds = observed.changed_nanoseconds;
+  finding.names_changed_last = observed.names_changed_last;
   return finding;
 }
 

@@ -82,13 +82,12 @@ bool is_same_author(const PathEvidence& one, const PathEvidence& other) {
   return author(*one.last) == author(*other.last);
 }
 
-/// Whether who removed something is known still: whoever has come and gone beside it since was told, and it was not
-/// that.
-bool has_stayed_away(const OpenDrift& open, const Finding& now) {
+/// Whether who changed a directory, or removed something from it, is known still: whoever has come and gone in it since
+/// was told, and it was not that.
+bool is_known_still(const OpenDrift& open, const Finding& now) {
   const auto& before = open.evidence;
-  return open.finding.kind == DriftKind::missing && now.kind == DriftKind::missing && before && before->last &&
-         before->changed && before->file == now.file && now.told_since && *now.told_since <= before->changed->latest &&
-         before->changed->latest < *now.gone_by;
+  return before && before->last && before->changed && before->file == now.file && now.told_since &&
+         *now.told_since <= before->changed->latest && before->changed->latest < *now.file_time();
 }
 
 /// What a scan knows of who touched drift that was there before it.
@@ -162,9 +161,9 @@ void DriftSet::take(Finding finding, const PathEvidence* evidence, std::int64_t 
     if (evidence != nullptr) open.evidence = std::make_shared<const PathEvidence>(*evidence);
     changes.opened.push_back(&open);
   }
-  if (evidence == nullptr && has_stayed_away(open, finding)) {
+  if (evidence == nullptr && is_known_still(open, finding)) {
     PathEvidence extended = *open.evidence;
-    extended.changed->latest = *finding.gone_by;
+    extended.changed->latest = *finding.file_time();
     open.evidence = std::make_shared<const PathEvidence>(std::move(extended));
     changes.repeated.push_back(&open);
   }

@@ -4,21 +4,21 @@ namespace driftd::scanner {
 namespace {
 
 bool is_same_file(const FileId& known, const FileId& found) {
-  return known.inode != 0 && known.inode == found.inode && (known.device == 0 || known.device == found.device);
+  return known.inode != 0 && known.inode == found.inode && known.born == found.born &&
+         (known.device == 0 || known.device == found.device);
 }
 
 }  // namespace
 
 bool is_of(const PathEvidence& evidence, const Finding& finding) {
-  if (!evidence.last || !is_same_file(evidence.file, finding.file)) return false;
+  const auto time = finding.file_time();
+  if (!evidence.last || !evidence.changed || !time || !is_same_file(evidence.file, finding.file)) return false;
   // Where a file system keeps whole seconds, others may have changed it in the same one.
-  const auto within = [&](const FileTime& time) {
-    return time.nanoseconds != 0 && evidence.changed->first <= time && time <= evidence.changed->latest;
-  };
-  if (finding.kind == DriftKind::missing) return evidence.changed && finding.gone_by && within(*finding.gone_by);
-  if (!finding.changed_at) return false;
-  if (!evidence.changed) return *finding.changed_at <= evidence.at;
-  return within({*finding.changed_at, finding.changed_nanoseconds});
+  if (time->nanoseconds == 0 || *time < evidence.changed->first) return false;
+  if (*time <= evidence.changed->latest) return true;
+  // A directory that is not listed is not watched: who has made it did, whoever has put something into it since.
+  const bool is_unlisted = finding.kind == DriftKind::added || finding.kind == DriftKind::type;
+  return is_unlisted && finding.names_changed_last && finding.file.born != 0;
 }
 
 bool is_same_process(const PathEvidence& one, const PathEvidence& other) {

@@ -56,9 +56,8 @@ struct PathEvidence {
   /// What stood there after the latest touch, or the directory that it was gone from. Without its device where that was
   /// read before the host was started.
   FileId file{};
-  /// Between which ctimes of that file, which is no directory, all touches in a row were this process's: with another
-  /// it was changed by somebody who was not told of. Where it was gone: of the directory, until the latest change there
-  /// that was told. Nothing: not known.
+  /// Between which ctimes of that all touches in a row were this process's: with another it was changed by somebody who
+  /// was not told of. Of a directory, until the latest change in it that was told. Nothing: not known.
   struct Changed {
     FileTime first;
     FileTime latest;

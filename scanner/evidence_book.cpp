@@ -61,6 +61,7 @@ void EvidenceBook::forget_oldest() {
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   std::nth_element(times.begin(), middle, times.end());
   std::erase_if(entries_, [limit = *middle](const auto& one) { return one.second.at <= limit; });
+  directories_.clear();
 }
 
 void EvidenceBook::forget_below(const std::string& directory) {
@@ -88,13 +89,13 @@ void EvidenceBook::forget_directories() {
   directories_.clear();
 }
 
-const EvidenceBook::Told* EvidenceBook::told_of_loss(const Finding& finding) const {
-  const auto at = directories_.find(parent_of(finding.path));
-  if (at == directories_.end() || !finding.gone_by) return nullptr;
+const EvidenceBook::Told* EvidenceBook::told_of(const Finding& finding) const {
+  const auto time = finding.file_time();
+  const std::string_view path = finding.path;
+  const auto at = directories_.find(finding.kind == DriftKind::missing ? parent_of(path) : path);
+  if (at == directories_.end() || !time) return nullptr;
   const Told& told = at->second;
-  const bool is_covered =
-      told.directory == finding.file && told.first <= *finding.gone_by && *finding.gone_by <= told.latest;
-  return is_covered ? &told : nullptr;
+  return told.directory == finding.file && told.first <= *time && *time <= told.latest ? &told : nullptr;
 }
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
@@ -102,8 +103,8 @@ PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entr
   PathEvidence evidence = entry.evidence;
   const bool is_missing = finding.kind == DriftKind::missing;
   if (is_missing != entry.is_gone) return {nullptr, evidence.at, true};
-  // Others may have come and gone beside it since, as was told.
-  const Told* told = is_missing && evidence.changed ? told_of_loss(finding) : nullptr;
+  // Others may have come and gone in the directory since, as was told.
+  const Told* told = evidence.changed ? told_of(finding) : nullptr;
   if (told != nullptr && told->first <= evidence.changed->latest) evidence.changed->latest = told->latest;
   const bool is_another = evidence.last && !is_of(evidence, finding);
   return is_another ? PathEvidence{nullptr, evidence.at, true} : evidence;
@@ -112,7 +113,7 @@ PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entr
 void EvidenceBook::date(std::vector<Finding>& findings) {
   const std::lock_guard lock(mutex_);
   for (Finding& finding : findings) {
-    if (const Told* told = told_of_loss(finding)) finding.told_since = told->first;
+    if (const Told* told = told_of(finding)) finding.told_since = told->first;
   }
 }
 

@@ -26,7 +26,7 @@ struct Toucher {
   std::uint64_t queue = 0;
   bool is_gone = false;               ///< nothing stands there after the touch
   FileId file{};                      ///< what stands there, or the directory that it is gone from
-  std::optional<FileTime> changed{};  ///< ctime of that, where it is no directory that stands there
+  std::optional<FileTime> changed{};  ///< ctime of that
   /// The directory that the touch changed, by a name in it or itself, as it was then.
   struct Directory {
     std::string path;
@@ -84,8 +84,8 @@ class EvidenceBook {
     FileTime latest;
   };
   void note_directory(const Toucher::Directory& directory);
-  /// Of the directory that something is missing from; null where that is not covered.
-  [[nodiscard]] const Told* told_of_loss(const Finding& finding) const;
+  /// Of the directory that stands there or that something is missing from; null where its time is not covered.
+  [[nodiscard]] const Told* told_of(const Finding& finding) const;
   [[nodiscard]] PathEvidence evidence_of(const Finding& finding, const Entry& entry) const;
   void forget_oldest();
 

@@ -275,13 +275,14 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
                                             Toucher& by) const {
   const bool changes_names = (change.mask & kComesOrGoes) != 0 || change.where.name == ".";
   if (!places.root) places.root = open_root();
+  if (!places.root) return book_.forget(), Stands::not_there;
   if ((change.mask & kComesOrGoes) != 0) {
     const auto parent = parent_stamp(places.root.get(), path);
     if (parent) by.directory = Toucher::Directory{std::string(parent_of(path)), parent->file, parent->changed};
   }
   const UniqueFd there = reach_beneath(places.root.get(), path.c_str());
   struct statx status;  // NOLINT: filled by the kernel
-  if (!there || ::statx(there.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) {
+  if (!there || ::statx(there.get(), "", AT_EMPTY_PATH, ChangeStamp::kStatxMask, &status) != 0) {
     by.is_gone = errno == ENOENT;
     if (by.is_gone && by.directory) by.file = by.directory->file, by.changed = by.directory->changed;
     if (changes_names) return Stands::alone;
@@ -289,8 +290,7 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
   }
   const ChangeStamp stamp = ChangeStamp::of(status);
   by.file = stamp.file;
-  // A directory's changes with every name in it.
-  if (!S_ISDIR(status.stx_mode)) by.changed = stamp.changed;
+  by.changed = stamp.changed;
   if (S_ISDIR(status.stx_mode) && !by.directory) by.directory = Toucher::Directory{path, stamp.file, stamp.changed};
   if (changes_names) return Stands::alone;
   const auto present = handle_of(there.get(), "");
@@ -318,7 +318,8 @@ std::optional<std::string> EvidenceGroup::path_of(const WatchEvent& event, Place
   if (!places.paths) {
     const auto root = TreeRoot::open(root_);
     const auto file_system = root ? root->file_system() : root.error();
-    if (!file_system) {
+    // What happens in a directory that the path does not lead to for a while cannot be told.
+    if (!file_system || identity_of(root->fd.get()) != root_identity_) {
       book_.forget();
       return std::nullopt;
     }

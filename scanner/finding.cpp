@@ -46,6 +46,11 @@ std::string_view to_string(UnverifiedReason reason) {
   std::abort();
 }
 
+std::optional<FileTime> Finding::file_time() const {
+  if (kind == DriftKind::missing) return gone_by;
+  return changed_at ? std::optional(FileTime{*changed_at, changed_nanoseconds}) : std::nullopt;
+}
+
 std::string_view parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? "." : path.substr(0, slash);

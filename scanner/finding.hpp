@@ -49,13 +49,18 @@ struct Finding {
   FileId file;                             ///< what stands there, or the directory that something is missing from
   std::optional<std::int64_t> changed_at;  ///< ctime of what stands there, where something does
   std::uint32_t changed_nanoseconds = 0;   ///< the rest of it
+  bool names_changed_last = false;         ///< as in Observed
   std::optional<FileTime> gone_by;         ///< ctime of the directory that something is missing from: it went then, at
                                            ///< the latest, or came and went again
-  std::optional<FileTime> told_since;      ///< who came and went there since then, until `gone_by`, is known
-  std::uint64_t below = 0;                 ///< paths below a directory that is missing, added or of the wrong type
-  std::vector<std::string> first_below;    ///< the first of them in byte order, at most kFirstBelow
+  std::optional<FileTime> told_since;    ///< who changed that directory, or the one that stands there, from then until
+                                         ///< its ctime, is known
+  std::uint64_t below = 0;               ///< paths below a directory that is missing, added or of the wrong type
+  std::vector<std::string> first_below;  ///< the first of them in byte order, at most kFirstBelow
 
   static constexpr std::size_t kFirstBelow = 10;
+
+  /// ctime of `file`.
+  [[nodiscard]] std::optional<FileTime> file_time() const;
 
   friend bool operator==(const Finding&, const Finding&) = default;
 };

@@ -29,7 +29,7 @@ constexpr int kAttempts = 4;
 constexpr std::uint64_t kPage = 4096;
 /// After so much it is worth a look whether there is any use in reading on.
 constexpr std::uint64_t kLookAgain = 64 * 1024 * 1024;
-constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_MNT_ID;
+constexpr unsigned kStatMask = ChangeStamp::kStatxMask | STATX_MNT_ID;
 
 constexpr std::string_view kCapability = "security.capability";
 constexpr std::string_view kAcl = "system.posix_acl_access";
@@ -169,6 +169,7 @@ void Observer::fill(const struct statx& status, Observed& observed) const {
   observed.file = FileId::of(status);
   observed.changed_at = status.stx_ctime.tv_sec;
   observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
+  observed.names_changed_last = were_names_changed_last(status);
   if (cache_ != nullptr) observed.fingerprint = cache_->fingerprint(status, accounts_);
 }
 

@@ -19,6 +19,12 @@ std::string_view to_string(FileType type) {
   std::abort();
 }
 
+bool were_names_changed_last(const struct statx& status) {
+  const statx_timestamp& modified = status.stx_mtime;
+  const statx_timestamp& changed = status.stx_ctime;
+  return S_ISDIR(status.stx_mode) && modified.tv_sec == changed.tv_sec && modified.tv_nsec == changed.tv_nsec;
+}
+
 FileType file_type(std::uint32_t st_mode) {
   switch (st_mode & S_IFMT) {
     case S_IFDIR: return FileType::directory;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +20,9 @@ std::string_view to_string(FileType type);
 /// From st_mode's type bits.
 FileType file_type(std::uint32_t st_mode);
 
+/// For Observed::names_changed_last. Wants STATX_BASIC_STATS.
+bool were_names_changed_last(const struct statx& status);
+
 /// One path as it was at one moment.
 struct Observed {
   FileType type = FileType::file;
@@ -28,6 +33,7 @@ struct Observed {
   FileId file;
   std::int64_t changed_at = 0;            ///< ctime in seconds since 1970: when content or attributes last changed
   std::uint32_t changed_nanoseconds = 0;  ///< the rest of it
+  bool names_changed_last = false;        ///< it is a directory, and that was when a name came or went in it
   /// Absent where the content was not read: the digest was not wanted, or the size tells already.
   std::optional<manifests::Digest> blake3;
   std::optional<manifests::Digest> sha256;

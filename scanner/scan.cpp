@@ -66,17 +66,17 @@ void append(std::vector<Item>& all, std::vector<Item> part) {
   all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
 }
 
-/// Of a directory below which `count` paths differ that are not told one by one.
+/// Of a directory below which `count` paths differ that are not told one by one. Who changes it has not changed those,
+/// so it does not say which directory it is.
 Finding finding_for_all_in(int root, const std::string& directory, std::uint64_t count) {
   Observed observed;
   observed.type = FileType::directory;
   const manifests::UniqueFd fd = open_directory_beneath(root, directory);
   struct statx status;  // NOLINT: filled by the kernel
-  if (fd && ::statx(fd.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) == 0) {
+  if (fd && ::statx(fd.get(), "", AT_EMPTY_PATH, ChangeStamp::kStatxMask, &status) == 0) {
     observed.mode = status.stx_mode & 07777U;
     observed.uid = status.stx_uid;
     observed.gid = status.stx_gid;
-    observed.file = FileId::of(status);
     observed.changed_at = status.stx_ctime.tv_sec;
     observed.changed_nanoseconds = status.stx_ctime.tv_nsec;
   }

@@ -1,10 +1,11 @@
-"""A copy in the place of what somebody changed, in which another did the same at the same time, is not theirs."""
+"""What is found in the place of what somebody made, or where nobody could tell what happened to it, is not theirs."""
 
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -117,14 +118,19 @@ def flip(tree: Tree, copy: Path) -> None:
     (copy / "link").rename(tree.root)
 
 
+@pytest.fixture(autouse=True)
+def only_where_the_kernel_tells(site: Site) -> None:
+    if not kernel_can_watch(site.directory):
+        pytest.skip(f"the kernel grants no fanotify mark on the file system of {site.directory}")
+
+
 @pytest.mark.parametrize("put_in_place", [exchange, flip])
 @pytest.mark.parametrize("is_watched", [True, False], ids=["watched", "unwatched"])
 @pytest.mark.parametrize("deed", [WRITES, REMOVES], ids=str)
 def test_a_copy_in_its_place(
     site: Site, deed: Deed, is_watched: bool, put_in_place: Callable[[Tree, Path], None]
 ) -> None:
-    if not kernel_can_watch(site.directory):
-        pytest.skip(f"the kernel grants no fanotify mark on the file system of {site.directory}")
+    """In which another did the same at the same time."""
     first, copy = site.directory / "first", site.directory / "copy"
     write_files(first, {PATH: "as released\n"})
     copy.mkdir(mode=0o755)
@@ -146,3 +152,86 @@ def test_a_copy_in_its_place(
         with Daemon(site) as daemon:
             daemon.wait_ready().wait_for_drift("app", {deed.kind: 1})
             wait_until(lambda: open_drift(site), lambda seen: seen == {PATH: None}, "nobody knows who it was")
+
+
+def known_deed(site: Site, tree: Tree, daemon: Daemon, path: str, deed: str, undo: Callable[[], None]) -> int:
+    """By a process that is seen; its number."""
+    for _ in range(ATTEMPTS):
+        process = start(f"import os, time; {deed}; time.sleep(0.3)", tree.root)
+        assert process.wait() == 0
+        seen = wait_until(lambda: open_drift(site), lambda seen: path in seen, "its record")[path]
+        if seen is not None and seen["pid"] == process.pid:
+            return process.pid
+        undo()
+        daemon.wait_for_drift("app", {})
+        wait_until(lambda: open_drift(site), lambda seen: not seen, "its record has ended")
+    raise AssertionError(f"in {ATTEMPTS} attempts nobody was seen")
+
+
+MAKES_AGAIN = ("os.mkdir('new')", "new", lambda new: (new.rmdir(), new.mkdir()))
+MAKES_A_FILE = ("os.mkdir('new')", "new", lambda new: (new.rmdir(), new.write_text("by somebody else\n")))
+CHANGES_AGAIN = ("os.chmod('a', 0o777)", "a", lambda a: (a.chmod(0o755), a.chmod(0o777)))
+
+
+@pytest.mark.parametrize("case", [MAKES_AGAIN, MAKES_A_FILE, CHANGES_AGAIN], ids=["again", "file", "mode"])
+def test_a_directory_that_another_makes_again_at_once(
+    site: Site, case: tuple[str, str, Callable[[Path], object]]
+) -> None:
+    """Which may have the same number on the disk, and be as old to the second."""
+    deed, path, by_another = case
+    tree = site.tree("app")
+    write_files(tree.root, {PATH: "as released\n"})
+    site.release(tree)
+
+    def undo() -> None:
+        succeed(["sh", "-c", "rm -rf new; chmod 755 a"], cwd=tree.root)
+
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        pid = known_deed(site, tree, daemon, path, deed, undo)
+        (finding,) = check(site).document["trees"][0]["drift"]
+        assert finding["evidence"]["pid"] == pid
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert finding["evidence"]["pid"] == pid
+    by_another(tree.root / path)
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert (finding["path"], finding.get("evidence")) == (path, None)
+
+
+def test_who_made_a_directory_is_known_whoever_puts_something_into_it(site: Site) -> None:
+    tree = site.tree("app")
+    write_files(tree.root, {PATH: "as released\n"})
+    site.release(tree)
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        pid = known_deed(site, tree, daemon, "new", "os.mkdir('new')", (tree.root / "new").rmdir)
+    write_files(tree.root, {"new/below": "by somebody else\n"})
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert finding["evidence"]["pid"] == pid
+
+
+def test_a_file_that_is_put_back_and_removed_while_the_root_leads_elsewhere(site: Site) -> None:
+    root, other = site.directory / "first", site.directory / "other"
+    write_files(root, {PATH: "as released\n"})
+    succeed(["cp", "-a", root, other])
+    tree = site.tree("app")
+    tree.root.rmdir()
+    tree.root.symlink_to(root)
+    site.release(tree)
+
+    def lead_to(directory: Path) -> None:
+        (site.directory / "link").symlink_to(directory)
+        (site.directory / "link").rename(tree.root)
+
+    with Daemon(site) as daemon:
+        daemon.wait_ready().wait_for_drift("app", {})
+        known_deed(site, tree, daemon, PATH, f"os.unlink('{PATH}')", lambda: write_files(root, {PATH: "as released\n"}))
+        lead_to(other)
+        time.sleep(0.02)
+        write_files(root, {PATH: "by somebody else\n"})
+        (root / PATH).unlink()
+        time.sleep(0.02)
+        lead_to(root)
+        write_files(root, {"a/b/beside": ""})
+        (root / "a/b/beside").unlink()
+        wait_until(lambda: open_drift(site), lambda seen: seen == {PATH: None}, "nobody knows who it was")

@@ -77,7 +77,7 @@ PathEvidence known(Evidence who, bool several = false) {
   return {std::make_shared<const Evidence>(std::move(who)),
           1'763'720'000,
           several,
-          {64'768, 0xffff'ffff'0000'0001},
+          {64'768, 0xffff'ffff'0000'0001, 1'763'720'000'000'000'001},
           PathEvidence::Changed{{1'763'720'000, 1}, {1'763'720'000, 999'999'999}}};
 }
 
@@ -117,5 +117,5 @@ TEST_CASE("which file system it was is not known after another start of the host
   bytes.replace(boot + 8, 8, "00000000");
   const auto again = read_stored_evidence(bytes);
   REQUIRE(again);
-  CHECK(again->file == driftd::scanner::FileId{0, known(full()).file.inode});
+  CHECK(again->file == driftd::scanner::FileId{0, known(full()).file.inode, known(full()).file.born});
 }

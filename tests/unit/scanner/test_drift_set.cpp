@@ -24,12 +24,13 @@ Scope scope_of(const std::vector<std::string>& paths) {
 }
 
 /// What is found at every path.
-constexpr FileId kFile{8, 12};
+constexpr FileId kFile{8, 12, 3};
 
 Finding finding(const std::string& path, DriftKind kind = DriftKind::modified) {
   Finding made;
   made.file = kFile;
   made.changed_at = 1;
+  made.changed_nanoseconds = 1;
   made.path = path;
   made.kind = kind;
   return made;
@@ -328,18 +329,20 @@ TEST_CASE("drift whose content changes stays the same drift, and is marked as al
 
 namespace {
 
+/// Known for all that was changed until the end of that second.
 PathEvidence by(int pid, std::int64_t at = 1) {
   Evidence evidence;
   evidence.pid = pid;
   evidence.name = "program of " + std::to_string(pid);
-  return {std::make_shared<const Evidence>(std::move(evidence)), at, false, kFile};
+  const PathEvidence::Changed changed{{0, 1}, {at, 999'999'999}};
+  return {std::make_shared<const Evidence>(std::move(evidence)), at, false, kFile, changed};
 }
 
 /// Another process with the program of that one.
 PathEvidence by_again(int pid, int before) {
   Evidence evidence = *by(before).last;
   evidence.pid = pid;
-  return {std::make_shared<const Evidence>(std::move(evidence)), 1, false, kFile};
+  return {std::make_shared<const Evidence>(std::move(evidence)), 1, false, kFile, by(before).changed};
 }
 
 ScanResult seen(const std::string& path, const char* content, std::optional<PathEvidence> evidence = {}) {
@@ -500,8 +503,9 @@ TEST_CASE("what another file or directory is found to be is not who made the fir
     who.changed = PathEvidence::Changed{{1, 5}, {1, 5}};
     who.file = kFile;
     CHECK(is_of_file(kFile));
-    CHECK_FALSE(is_of_file({kFile.device, kFile.inode + 1}));
-    CHECK_FALSE(is_of_file({kFile.device + 1, kFile.inode}));
+    CHECK_FALSE(is_of_file({kFile.device, kFile.inode + 1, kFile.born}));
+    CHECK_FALSE(is_of_file({kFile.device + 1, kFile.inode, kFile.born}));
+    CHECK_FALSE(is_of_file({kFile.device, kFile.inode, kFile.born + 1}));
     CHECK_FALSE(is_of_file({}));
     // As it is read after the host was started anew.
     who.file.device = 0;
@@ -510,6 +514,44 @@ TEST_CASE("what another file or directory is found to be is not who made the fir
     who.file = {};
     CHECK_FALSE(is_of_file(kFile));
     CHECK_FALSE(is_of_file({}));
+  }
+}
+
+TEST_CASE("who made a directory is known whoever puts something into it, and who changed a listed one is not") {
+  for (const DriftKind kind : {DriftKind::added, DriftKind::type, DriftKind::metadata}) {
+    Finding found = finding("a", kind);
+    PathEvidence who = by(7);
+    who.changed = PathEvidence::Changed{{1, 5}, {1, 6}};
+    const auto is_of_then = [&](std::uint32_t nanoseconds, bool names_changed_last) {
+      found.changed_nanoseconds = nanoseconds;
+      found.names_changed_last = names_changed_last;
+      return is_of(who, found);
+    };
+    const bool is_unlisted = kind != DriftKind::metadata;
+    CHECK_FALSE(is_of_then(4, true));
+    CHECK(is_of_then(6, true));
+    CHECK(is_of_then(6, false));
+    CHECK(is_of_then(7, true) == is_unlisted);
+    CHECK_FALSE(is_of_then(7, false));
+    // Where a file system does not say when it was made, another may be there.
+    found.file.born = who.file.born = 0;
+    CHECK(is_of_then(6, true));
+    CHECK_FALSE(is_of_then(7, true));
+  }
+}
+
+TEST_CASE("who changed a listed directory is known further on where all is known that came and went in it since") {
+  for (const bool is_known : {true, false}) {
+    ScanResult found = result_of(Scope::whole(), {});
+    found.findings.push_back(finding("a", DriftKind::metadata));
+    found.evidence["a"] = by(7);
+    DriftSet set;
+    set.apply(found, {}, 10);
+    found.evidence.clear();
+    found.findings.front().changed_at = 20;
+    if (is_known) found.findings.front().told_since = FileTime{1, 1};
+    set.apply(found, {}, 30);
+    CHECK((author(set) == 7) == is_known);
   }
 }
 

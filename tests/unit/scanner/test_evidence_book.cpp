@@ -23,6 +23,7 @@ Toucher gone(int pid) {
   Toucher who;
   who.pid = pid;
   who.file = kFile;
+  who.changed = FileTime{kWall, 1};
   return who;
 }
 
@@ -43,6 +44,7 @@ ScanResult found(const std::vector<std::string>& paths, const std::vector<std::s
     finding.path = path;
     finding.file = kFile;
     finding.changed_at = kWall;
+    finding.changed_nanoseconds = 1;
     result.findings.push_back(finding);
   }
   return result;

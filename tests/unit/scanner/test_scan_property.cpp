@@ -41,6 +41,7 @@ std::vector<Finding> timeless(const DriftSet& set) {
     findings.push_back(open.finding);
     findings.back().changed_at.reset();
     findings.back().changed_nanoseconds = 0;
+    findings.back().names_changed_last = false;
     findings.back().gone_by.reset();
   }
   return findings;
