@@ -151,7 +151,8 @@ def make_once(site: Site, tree: Tree, daemon: Daemon, edit: Edit, seen: Seen) ->
         (evidence["uid"], evidence["user"]) == (edit.who.uid, edit.who.user),
         (evidence["login_uid"], evidence["login_user"]) == (edit.who.login_uid, edit.who.login_user),
         evidence["session"] == int(number),
-        evidence.get("terminal", terminal if not is_alive else None) == terminal,
+        # The last to be asked for: who is gone by then has none any more, nor arguments.
+        evidence.get("terminal", None if evidence["arguments"] else terminal) == terminal,
     ]
     if not all(right):
         seen.wrong += 1
