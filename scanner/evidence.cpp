@@ -14,11 +14,7 @@ bool is_of(const PathEvidence& evidence, const Finding& finding) {
   const auto time = finding.file_time();
   if (!evidence.last || !evidence.changed || !time || !is_same_file(evidence.file, finding.file)) return false;
   // Where a file system keeps whole seconds, others may have changed it in the same one.
-  if (time->nanoseconds == 0 || *time < evidence.changed->first) return false;
-  if (*time <= evidence.changed->latest) return true;
-  // A directory that is not listed is not watched: who has made it did, whoever has put something into it since.
-  const bool is_unlisted = finding.kind == DriftKind::added || finding.kind == DriftKind::type;
-  return is_unlisted && finding.names_changed_last && finding.file.born != 0;
+  return time->nanoseconds != 0 && evidence.changed->first <= *time && *time <= evidence.changed->latest;
 }
 
 bool is_same_process(const PathEvidence& one, const PathEvidence& other) {

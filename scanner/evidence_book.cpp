@@ -22,6 +22,7 @@ void go_on(PathEvidence& evidence, const Toucher& last) {
 void EvidenceBook::note(const std::string& path, Toucher last, std::int64_t wall_clock, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (last.directory) note_directory(*last.directory);
+  if (last.is_directory && last.changed) note_directory({path, last.file, *last.changed});
   const auto [at, fresh] = entries_.try_emplace(path);
   Entry& entry = at->second;
   entry.is_gone = last.is_gone;
@@ -89,17 +90,21 @@ void EvidenceBook::forget_directories() {
   directories_.clear();
 }
 
-const EvidenceBook::Told* EvidenceBook::told_of(const Finding& finding) const {
+EvidenceBook::Told* EvidenceBook::told_of(const Finding& finding) {
   const auto time = finding.file_time();
   const std::string_view path = finding.path;
   const auto at = directories_.find(finding.kind == DriftKind::missing ? parent_of(path) : path);
   if (at == directories_.end() || !time) return nullptr;
-  const Told& told = at->second;
-  return told.directory == finding.file && told.first <= *time && *time <= told.latest ? &told : nullptr;
+  Told& told = at->second;
+  if (told.directory != finding.file || *time < told.first) return nullptr;
+  // Whoever puts something into a directory that is not listed, it is still the one that was made.
+  const bool is_unlisted = finding.kind == DriftKind::added || finding.kind == DriftKind::type;
+  if (is_unlisted && finding.names_changed_last) told.latest = std::max(told.latest, *time);
+  return *time <= told.latest ? &told : nullptr;
 }
 
 /// Where it was changed once more, and nobody was told of that, it is not known who was the last.
-PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) const {
+PathEvidence EvidenceBook::evidence_of(const Finding& finding, const Entry& entry) {
   PathEvidence evidence = entry.evidence;
   const bool is_missing = finding.kind == DriftKind::missing;
   if (is_missing != entry.is_gone) return {nullptr, evidence.at, true};

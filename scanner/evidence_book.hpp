@@ -27,7 +27,8 @@ struct Toucher {
   bool is_gone = false;               ///< nothing stands there after the touch
   FileId file{};                      ///< what stands there, or the directory that it is gone from
   std::optional<FileTime> changed{};  ///< ctime of that
-  /// The directory that the touch changed, by a name in it or itself, as it was then.
+  bool is_directory = false;          ///< that stands there
+  /// The directory in which the touch changed a name, as it was then.
   struct Directory {
     std::string path;
     FileId file;
@@ -77,7 +78,7 @@ class EvidenceBook {
     std::uint64_t queue = 0;
     bool is_gone = false;
   };
-  /// Between these ctimes all changes of a directory were told.
+  /// Between these ctimes all changes of a directory were told, but for the names in one that is not listed.
   struct Told {
     FileId directory;
     FileTime first;
@@ -85,8 +86,8 @@ class EvidenceBook {
   };
   void note_directory(const Toucher::Directory& directory);
   /// Of the directory that stands there or that something is missing from; null where its time is not covered.
-  [[nodiscard]] const Told* told_of(const Finding& finding) const;
-  [[nodiscard]] PathEvidence evidence_of(const Finding& finding, const Entry& entry) const;
+  Told* told_of(const Finding& finding);
+  PathEvidence evidence_of(const Finding& finding, const Entry& entry);
   void forget_oldest();
 
   std::mutex mutex_;

@@ -35,7 +35,9 @@ constexpr EntryIndex kMarksAtOnce = 256;
 
 FileId identity_of(int directory) {
   const auto stamp = ChangeStamp::of(directory);
-  return stamp ? stamp->file : FileId{};
+  if (!stamp) return {};
+  // The upper layer of an overlay may get it later.
+  return {stamp->file.device, stamp->file.inode};
 }
 
 /// struct fanotify_event_info_fid: header, fsid, then a file_handle, after which there may be a name with its NUL.
@@ -291,7 +293,7 @@ EvidenceGroup::Stands EvidenceGroup::stands(const Change& change, const std::str
   const ChangeStamp stamp = ChangeStamp::of(status);
   by.file = stamp.file;
   by.changed = stamp.changed;
-  if (S_ISDIR(status.stx_mode) && !by.directory) by.directory = Toucher::Directory{path, stamp.file, stamp.changed};
+  by.is_directory = S_ISDIR(status.stx_mode);
   if (changes_names) return Stands::alone;
   const auto present = handle_of(there.get(), "");
   if (!present) return Stands::with_others;

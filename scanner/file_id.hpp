@@ -20,9 +20,11 @@ struct FileId {
   static constexpr unsigned kStatxMask = STATX_INO | STATX_BTIME;
 
   static FileId of(const struct statx& status) {
-    const bool is_born = (status.stx_mask & STATX_BTIME) != 0;
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const auto& time = status.stx_btime;
+    const bool is_born = (status.stx_mask & STATX_BTIME) != 0 && time.tv_sec >= 0 && time.tv_sec < INT64_MAX / kSecond;
     return {std::uint64_t{status.stx_dev_major} << 32U | status.stx_dev_minor, status.stx_ino,
-            is_born ? status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec : 0};
+            is_born ? time.tv_sec * kSecond + time.tv_nsec : 0};
   }
 };
 

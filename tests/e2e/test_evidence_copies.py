@@ -205,9 +205,17 @@ def test_who_made_a_directory_is_known_whoever_puts_something_into_it(site: Site
     with Daemon(site) as daemon:
         daemon.wait_ready().wait_for_drift("app", {})
         pid = known_deed(site, tree, daemon, "new", "os.mkdir('new')", (tree.root / "new").rmdir)
-    write_files(tree.root, {"new/below": "by somebody else\n"})
+        for number in range(3):
+            write_files(tree.root, {f"new/{number}": "by somebody else\n"})
+            made = (tree.root / "new").stat().st_ctime_ns
+            wait_until(lambda: times_known(site), lambda known: known[0] == pid and known[2] >= made, "it is still his")
     (finding,) = check(site).document["trees"][0]["drift"]
-    assert finding["evidence"]["pid"] == pid
+    assert (finding["below"], finding["evidence"]["pid"]) == (3, pid)
+    # While nobody is told of anything, it may have been changed otherwise.
+    (tree.root / "new").chmod(0o777)
+    write_files(tree.root, {"new/last": "by somebody else\n"})
+    (finding,) = check(site).document["trees"][0]["drift"]
+    assert "evidence" not in finding
 
 
 def test_a_file_that_is_put_back_and_removed_while_the_root_leads_elsewhere(site: Site) -> None:

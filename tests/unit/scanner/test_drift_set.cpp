@@ -517,30 +517,7 @@ TEST_CASE("what another file or directory is found to be is not who made the fir
   }
 }
 
-TEST_CASE("who made a directory is known whoever puts something into it, and who changed a listed one is not") {
-  for (const DriftKind kind : {DriftKind::added, DriftKind::type, DriftKind::metadata}) {
-    Finding found = finding("a", kind);
-    PathEvidence who = by(7);
-    who.changed = PathEvidence::Changed{{1, 5}, {1, 6}};
-    const auto is_of_then = [&](std::uint32_t nanoseconds, bool names_changed_last) {
-      found.changed_nanoseconds = nanoseconds;
-      found.names_changed_last = names_changed_last;
-      return is_of(who, found);
-    };
-    const bool is_unlisted = kind != DriftKind::metadata;
-    CHECK_FALSE(is_of_then(4, true));
-    CHECK(is_of_then(6, true));
-    CHECK(is_of_then(6, false));
-    CHECK(is_of_then(7, true) == is_unlisted);
-    CHECK_FALSE(is_of_then(7, false));
-    // Where a file system does not say when it was made, another may be there.
-    found.file.born = who.file.born = 0;
-    CHECK(is_of_then(6, true));
-    CHECK_FALSE(is_of_then(7, true));
-  }
-}
-
-TEST_CASE("who changed a listed directory is known further on where all is known that came and went in it since") {
+TEST_CASE("who changed a directory is known further on where all is known that was done to it since") {
   for (const bool is_known : {true, false}) {
     ScanResult found = result_of(Scope::whole(), {});
     found.findings.push_back(finding("a", DriftKind::metadata));

@@ -198,6 +198,39 @@ TEST_CASE("since when all is known that came and went in a directory") {
   }
 }
 
+TEST_CASE(
+    "who made a directory that is not listed is known whoever puts something into it, as long as all else is told") {
+  const auto look = [](EvidenceBook& book, DriftKind kind, std::uint32_t nanoseconds, bool names_changed_last) {
+    ScanResult result = found({"new"});
+    result.findings.front().kind = kind;
+    result.findings.front().file = kDirectory;
+    result.findings.front().changed_nanoseconds = nanoseconds;
+    result.findings.front().names_changed_last = names_changed_last;
+    book.date(result.findings);
+    const auto taken = book.take(result, kStart + 2s);
+    return std::pair(taken.contains("new") && taken.at("new").last, result.findings.front().told_since);
+  };
+  const FileTime made{kWall, 5};
+  EvidenceBook book;
+  Toucher alice = kAlice;
+  alice.file = kDirectory;
+  alice.changed = made;
+  alice.is_directory = true;
+  book.note("new", alice, kWall, kStart + 1s);
+  SUBCASE("names") {
+    CHECK(look(book, DriftKind::added, 7, true) == std::pair(true, std::optional(made)));
+    CHECK(look(book, DriftKind::added, 9, true) == std::pair(false, std::optional(made)));
+    CHECK(look(book, DriftKind::added, 10, false) == std::pair(false, std::optional<FileTime>()));
+  }
+  SUBCASE("where a file stood") { CHECK(look(book, DriftKind::type, 7, true).first); }
+  SUBCASE("something else") { CHECK_FALSE(look(book, DriftKind::added, 7, false).first); }
+  SUBCASE("a listed one") { CHECK_FALSE(look(book, DriftKind::metadata, 7, true).first); }
+  SUBCASE("names, where something may have gone by untold") {
+    book.forget_directories();
+    CHECK_FALSE(look(book, DriftKind::added, 7, true).first);
+  }
+}
+
 TEST_CASE("who touched what is as it should be is known of those alone who came before the scan") {
   EvidenceBook book;
   book.note("a", kAlice, kWall, kStart + 1s);
