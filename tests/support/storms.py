@@ -17,7 +17,7 @@ from support.daemon import Daemon
 from support.json_shape import raw_path
 from support.programs import environment, strict_json
 from support.site import Site, Tree
-from support.storm_writer import AWAY, Storm, release_into
+from support.storm_writer import AWAY, Storm, release_into, remove_below
 
 WRITERS = 3
 # The daemon is told of all that happens on the file system, and a busy machine may hold up the question itself.
@@ -140,17 +140,20 @@ def assert_settles(daemon: Daemon, empty: Path, series: Series, what: str) -> No
 
 
 def reset(trees: list[Tree]) -> None:
+    """And nothing is left beside them, from where privileges would come back into a series that is to have none."""
     for tree in trees:
         release_into(str(tree.root))
+        away = tree.root.with_name(f"{tree.name}-away")
+        remove_below(str(away))
+        for place in range(AWAY):
+            (away / str(place)).mkdir(parents=True)
 
 
 def make_trees(site: Site, count: int) -> list[Tree]:
     trees = []
     for number in range(count):
-        tree = site.tree(f"t{number}", quick_scan="12h", full_scan="24h")
-        for place in range(AWAY):
-            tree.root.with_name(f"{tree.name}-away").joinpath(str(place)).mkdir(parents=True)
-        trees.append(tree)
+        trees.append(site.tree(f"t{number}", quick_scan="12h", full_scan="24h"))
+        trees[-1].root.with_name(f"{trees[-1].name}-away").mkdir()
     reset(trees)
     for tree in trees:
         site.release(tree, "--mutable", "cache/**")
